@@ -1,0 +1,3 @@
+//! Privileged integration tests of rootlay on the real kernel.
+
+fn main() {}

@@ -1,0 +1,18 @@
+//! Container images on disk as OverlayFS root filesystems, without a daemon.
+//!
+//! The use cases are in `ops`. Layers of the code, lowest first; a module names only lower ranks, which
+//! `tests/architecture.rs` checks:
+//!
+//! | rank | modules |
+//! |---|---|
+//! | 0 | [`error`], [`cancel`], [`progress`] |
+//! | 1 | [`oci`], `sys` |
+
+pub mod cancel;
+pub mod error;
+pub mod oci;
+pub mod progress;
+
+mod sys;
+
+pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,3 @@
+//! The `rootlay` command.
+
+fn main() {}

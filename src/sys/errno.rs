@@ -1,0 +1,85 @@
+//! System call failures, printed the way strace prints them.
+
+use std::fmt;
+use std::io;
+
+use nix::errno::Errno;
+
+use crate::error::Error;
+
+/// A failed system call: its name, the object, the error number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SysError {
+    call: &'static str,
+    object: String,
+    errno: Errno,
+}
+
+/// The result of a wrapped system call.
+pub type SysResult<T> = Result<T, SysError>;
+
+impl SysError {
+    /// Records that `call` on `object` failed with `errno`. The object is printed escaped.
+    pub fn new(call: &'static str, object: &[u8], errno: rustix::io::Errno) -> Self {
+        Self { call, object: escape(object), errno: Errno::from_raw(errno.raw_os_error()) }
+    }
+
+    /// The same for a call of the standard library.
+    pub fn from_io(call: &'static str, object: &[u8], error: &io::Error) -> Self {
+        let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+        Self { call, object: escape(object), errno }
+    }
+
+    /// The error number.
+    pub fn errno(&self) -> Errno {
+        self.errno
+    }
+}
+
+impl fmt::Display for SysError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { call, object, errno } = self;
+        write!(f, "{call}(\"{object}\"): {errno:?} ({})", errno.desc().to_lowercase())?;
+        if *errno == Errno::ENOSPC {
+            f.write_str(": no space left")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for SysError {}
+
+impl From<SysError> for Error {
+    fn from(error: SysError) -> Self {
+        let kind = Self::from(io::Error::from(error.errno)).kind();
+        Self::new(kind, error.to_string())
+    }
+}
+
+/// Writes bytes from an image so that they are safe on a terminal: printable ASCII stays, the rest is `\xHH`.
+pub fn escape(raw: &[u8]) -> String {
+    let mut out = String::with_capacity(raw.len());
+    for &byte in raw {
+        match byte {
+            b'\\' => out.push_str("\\\\"),
+            b' '..=b'~' => out.push(char::from(byte)),
+            _ => {
+                use fmt::Write as _;
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\x{byte:02x}");
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_like_strace_with_escaped_names() {
+        let error = SysError::new("openat2", b"a\nb\xff", rustix::io::Errno::NOENT);
+        assert_eq!(error.to_string(), "openat2(\"a\\x0ab\\xff\"): ENOENT (no such file or directory)");
+    }
+}

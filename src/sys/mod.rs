@@ -1,0 +1,9 @@
+//! The fence to the kernel: directory handles, extended attributes, mount calls, capabilities.
+//!
+//! Any `unsafe` and any `libc::` call of the crate lives here. The functions take descriptors and names
+//! relative to them, never paths from the top, and fail with an error that reads like a line of strace.
+
+pub mod dir;
+pub mod errno;
+pub mod lock;
+pub mod xattr;
