@@ -29,6 +29,7 @@
 
 mod clock;
 mod images;
+mod index;
 mod layout;
 mod locks;
 mod mark;
