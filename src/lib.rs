@@ -8,6 +8,7 @@
 //! | 0 | [`error`], [`cancel`], [`progress`] |
 //! | 1 | [`oci`], `sys` |
 //! | 2 | `content`, `source` |
+//! | 3 | `store` |
 
 pub mod cancel;
 pub mod error;
@@ -15,6 +16,7 @@ pub mod oci;
 pub mod progress;
 
 mod content;
+mod store;
 mod sys;
 
 pub use error::{Error, ErrorKind, Result};

@@ -51,14 +51,14 @@ use crate::oci::Digest;
 use crate::sys::dir::Dir;
 
 pub use clock::now;
-pub use images::{Catalog, Image, ImageRecord, Installed, ManifestRecord, Name, Unreadable};
+pub use images::{Catalog, ImageRecord, Installed, ManifestRecord, Name, Unreadable};
 pub use locks::LayerLock;
-pub use mark::Keep;
-pub use names::{Resolved, ResolvedBy};
+pub use mark::{Keep, chains};
+pub use names::{Resolved, ResolvedBy, drop_unused_manifests, no_such_image, same_repository};
 pub use shelf::{Found, Kind};
 pub use staging::{Item, Staging};
-pub use sweep::Freed;
-pub use views::{Access, State, View, ViewDir, ViewOptions, ViewRecord};
+pub use sweep::{Change, Freed};
+pub use views::{Access, State, View, ViewDir, ViewOptions, ViewRecord, check_view_name, part};
 
 /// The state root. Cheap calls; nothing of it is cached, so that several processes may use one root.
 #[derive(Debug)]
@@ -87,7 +87,8 @@ impl Store {
     pub fn open(path: &Path, boot: &str) -> Result<Self> {
         let root = layout::open_root(path)?;
         let private = |name: &str| {
-            layout::private_dir(&root, name).context(|| format!("state root {}: {name}", path.display()))
+            layout::private_dir(&root, name)
+                .context(|| format!("state root {}: {name}", path.display()))
         };
         let blobs = private("blobs")?;
         let content = ContentStore::new(blobs.try_clone()?);
@@ -107,7 +108,7 @@ impl Store {
             root,
         };
         store.create_layout_files()?;
-        store.reap()?;
+        store.reap();
         Ok(store)
     }
 
@@ -139,7 +140,10 @@ impl Store {
         for shelf in [&self.blobs, &self.layers, &self.corrections, &self.merged] {
             for algorithm in layout::algorithms() {
                 if shelf.exists(algorithm.as_bytes())? {
-                    shelf.open_dir(algorithm.as_bytes())?.sync().context(tried)?;
+                    shelf
+                        .open_dir(algorithm.as_bytes())?
+                        .sync()
+                        .context(tried)?;
                 }
             }
             shelf.sync().context(tried)?;
@@ -149,6 +153,10 @@ impl Store {
 
     /// The path of something in the state root, for reports.
     pub fn path_of(&self, kind: Kind, digest: &Digest) -> PathBuf {
-        self.path.join(kind.folder()).join(digest.algorithm().as_str()).join(digest.hex()).join("diff")
+        self.path
+            .join(kind.folder())
+            .join(digest.algorithm().as_str())
+            .join(digest.hex())
+            .join("diff")
     }
 }

@@ -20,17 +20,29 @@ pub enum Durability {
 }
 
 /// Writes `record` as `name` in `dir`; an older one is replaced at once.
-pub fn write(staging: &Staging<'_>, dir: &Dir, name: &str, record: &impl Serialize, durability: Durability) -> Result<()> {
+pub fn write(
+    staging: &Staging<'_>,
+    dir: &Dir,
+    name: &str,
+    record: &impl Serialize,
+    durability: Durability,
+) -> Result<()> {
     let tried = || format!("write the record {name}");
     let mut content = serde_json::to_vec_pretty(record)
         .map_err(|error| Error::with_source(ErrorKind::Failed, tried(), error))?;
     content.push(b'\n');
     let draft = staging.fresh_name("record");
-    let file = staging.dir().write_new(draft.as_bytes(), 0o600, &content).context(tried)?;
+    let file = staging
+        .dir()
+        .write_new(draft.as_bytes(), 0o600, &content)
+        .context(tried)?;
     if durability == Durability::Synced {
         file.sync_all().context(tried)?;
     }
-    staging.dir().rename(draft.as_bytes(), dir, name.as_bytes()).context(tried)?;
+    staging
+        .dir()
+        .rename(draft.as_bytes(), dir, name.as_bytes())
+        .context(tried)?;
     if durability == Durability::Synced {
         dir.sync().context(tried)?;
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -16,10 +16,11 @@ use nix::errno::Errno;
 
 use super::Store;
 use super::layout;
+use super::shelf::Kind;
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::oci::{ChainId, DiffId, Digest};
+use crate::oci::Digest;
 use crate::sys::dir::Dir;
-use crate::sys::errno::escape;
+use crate::sys::errno::{SysResult, escape};
 use crate::sys::lock::{self, Mode};
 
 const LEASE: &[u8] = b"lease";
@@ -27,10 +28,8 @@ const LEASE: &[u8] = b"lease";
 /// Something that garbage collection may take away.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Item {
-    /// An unpacked layer.
-    Layer(DiffId),
-    /// What was made for a stack: its correction layer and its merged directory.
-    Chain(ChainId),
+    /// A directory that is named by a digest.
+    Dir(Kind, Digest),
     /// A blob.
     Blob(Digest),
 }
@@ -38,8 +37,7 @@ pub enum Item {
 impl fmt::Display for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Layer(id) => write!(f, "layer {id}"),
-            Self::Chain(id) => write!(f, "chain {id}"),
+            Self::Dir(kind, digest) => write!(f, "{} {digest}", kind.word()),
             Self::Blob(digest) => write!(f, "blob {digest}"),
         }
     }
@@ -49,11 +47,21 @@ impl FromStr for Item {
     type Err = Error;
 
     fn from_str(line: &str) -> Result<Self> {
-        match line.split_once(' ') {
-            Some(("layer", id)) => Ok(Self::Layer(DiffId(id.parse()?))),
-            Some(("chain", id)) => Ok(Self::Chain(ChainId(id.parse()?))),
-            Some(("blob", digest)) => Ok(Self::Blob(digest.parse()?)),
-            _ => Err(Error::new(ErrorKind::Failed, format!("bad line in a lease: `{}`", line.escape_debug()))),
+        let bad = || {
+            Error::new(
+                ErrorKind::Failed,
+                format!("bad line in a lease: `{}`", line.escape_debug()),
+            )
+        };
+        let (word, digest) = line.split_once(' ').ok_or_else(bad)?;
+        let digest: Digest = digest.parse()?;
+        let kind = [Kind::Layer, Kind::Correction, Kind::Merged]
+            .into_iter()
+            .find(|kind| kind.word() == word);
+        match kind {
+            Some(kind) => Ok(Self::Dir(kind, digest)),
+            None if word == "blob" => Ok(Self::Blob(digest)),
+            None => Err(bad()),
         }
     }
 }
@@ -89,8 +97,15 @@ impl Store {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         let tried = || "create a staging directory".to_owned();
         loop {
-            let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-            let name = format!("{}-{nanos:x}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
+            let nanos = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default()
+                .as_nanos();
+            let name = format!(
+                "{}-{nanos:x}-{}",
+                std::process::id(),
+                COUNTER.fetch_add(1, Ordering::Relaxed)
+            );
             match self.staging.create_dir(name.as_bytes(), 0o700) {
                 Err(error) if error.errno() == Errno::EEXIST => continue,
                 result => result.context(tried)?,
@@ -100,7 +115,13 @@ impl Store {
             let lease = dir.create_file(LEASE, 0o600).context(tried)?;
             // Nobody can have it: those who look for the dead hold the exclusive store lock.
             lock::lock(&lease, Mode::Exclusive, "lease")?;
-            return Ok(Staging { store: self, name, dir, lease: Mutex::new(lease), counter: AtomicU64::new(0) });
+            return Ok(Staging {
+                store: self,
+                name,
+                dir,
+                lease: Mutex::new(lease),
+                counter: AtomicU64::new(0),
+            });
         }
     }
 
@@ -108,10 +129,16 @@ impl Store {
     pub(super) fn leases(&self) -> Result<Leases> {
         let mut leases = Leases::default();
         for entry in self.staging.entries()? {
-            let lease = match self.staging.open_dir(&entry.name).and_then(|dir| dir.open_file(LEASE)) {
+            let lease = match self
+                .staging
+                .open_dir(&entry.name)
+                .and_then(|dir| dir.open_file(LEASE))
+            {
                 Ok(file) => file,
                 // Killed before it had a lease, or no staging directory at all. The deleters remove the lease last.
-                Err(error) if matches!(error.errno(), Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => {
+                Err(error)
+                    if matches!(error.errno(), Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) =>
+                {
                     leases.dead.push((entry.name, None));
                     continue;
                 }
@@ -121,7 +148,8 @@ impl Store {
                 leases.dead.push((entry.name, Some(lease)));
                 continue;
             }
-            let text = std::io::read_to_string(&lease).context(|| format!("read the lease of {}", escape(&entry.name)))?;
+            let text = std::io::read_to_string(&lease)
+                .context(|| format!("read the lease of {}", escape(&entry.name)))?;
             for line in text.lines() {
                 leases.items.insert(line.parse()?);
             }
@@ -130,33 +158,58 @@ impl Store {
     }
 
     /// Removes the staging directories of dead owners, unless somebody uses the store right now.
-    pub(super) fn reap(&self) -> Result<()> {
-        let Some(lock) = self.try_lock_exclusive()? else { return Ok(()) };
+    ///
+    /// What cannot be removed is left for the next command: debris is no reason to fail.
+    pub(super) fn reap(&self) {
+        if let Err(error) = self.try_reap() {
+            tracing::debug!(%error, "debris stays in staging");
+        }
+    }
+
+    fn try_reap(&self) -> Result<()> {
+        let Some(lock) = self.try_lock_exclusive()? else {
+            return Ok(());
+        };
         self.repair_index()?;
         let dead = self.leases()?.dead;
+        for (name, lease) in &dead {
+            if lease.is_some() {
+                // Its lock is ours from here on, so it would count as a living lease.
+                self.staging
+                    .open_dir(name)?
+                    .open_or_create_file(LEASE, 0o600)?
+                    .set_len(0)?;
+            }
+        }
         drop(lock);
         for (name, lease) in dead {
-            // The lease stays locked by us, so nobody else removes the same.
-            self.remove_staging(&name).context(|| format!("remove staging/{}", escape(&name)))?;
+            // The lease stays locked meanwhile, so that nobody else removes the same.
+            self.remove_staging(&name)
+                .context(|| format!("remove staging/{}", escape(&name)))?;
             drop(lease);
         }
         Ok(())
     }
 
-    /// Removes a staging directory, its lease last.
+    /// Removes a staging directory, its lease last. Another process may be doing the same.
     fn remove_staging(&self, name: &[u8]) -> Result<()> {
+        let gone = |result: SysResult<()>| match result {
+            Err(error) if error.errno() == Errno::ENOENT => Ok(()),
+            result => result,
+        };
         match self.staging.open_dir(name) {
             Ok(dir) => {
                 for entry in dir.entries()? {
                     if entry.name != LEASE {
-                        dir.remove_tree(&entry.name)?;
+                        gone(dir.remove_tree(&entry.name))?;
                     }
                 }
             }
             Err(error) if error.errno() == Errno::ENOENT => return Ok(()),
+            // Not a directory at all.
             Err(_) => {}
         }
-        Ok(self.staging.remove_tree(name)?)
+        Ok(gone(self.staging.remove_tree(name))?)
     }
 }
 
@@ -188,18 +241,17 @@ impl Staging<'_> {
         }
         let _lock = self.store.lock_shared()?;
         let mut lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
-        lease.write_all(lines.as_bytes()).context(|| "write the lease".to_owned())
-    }
-
-    /// What the lease says.
-    pub(super) fn items(&self) -> Result<BTreeSet<Item>> {
-        let text = self.dir.read(LEASE, layout::FILE_LIMIT)?;
-        String::from_utf8_lossy(&text).lines().map(str::parse).collect()
+        let before = lease.stream_position()?;
+        lease.write_all(lines.as_bytes()).or_else(|error| {
+            // Half a line would make the lease unreadable for everybody.
+            lease.set_len(before)?;
+            lease.seek(SeekFrom::Start(before))?;
+            Err(Error::from(error).context("write the lease"))
+        })
     }
 
     /// Forgets what the lease says; the caller holds the exclusive store lock.
     pub(super) fn end_lease(&self) -> Result<()> {
-        use std::io::Seek;
         let mut lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
         lease.set_len(0)?;
         Ok(lease.rewind()?)
