@@ -7,8 +7,9 @@
 //! |---|---|
 //! | 0 | [`error`], [`cancel`], [`progress`] |
 //! | 1 | [`oci`], `sys` |
-//! | 2 | `content`, `source` |
+//! | 2 | `content`, `layer`, `mount`, `source` |
 //! | 3 | `store` |
+//! | 4 | `ops` |
 
 pub mod cancel;
 pub mod error;
@@ -16,6 +17,7 @@ pub mod oci;
 pub mod progress;
 
 mod content;
+mod layer;
 mod store;
 mod sys;
 

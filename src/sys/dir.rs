@@ -12,8 +12,7 @@ use rustix::io::Errno;
 use super::errno::{SysError, SysResult};
 
 /// Policy of every lookup below a handle: nothing above it, no symlink anywhere (`openat2(2)`).
-const BENEATH: ResolveFlags =
-    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
+const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 
 /// An open directory.
 ///
@@ -162,20 +161,17 @@ impl Dir {
 
     /// Removes a name that is not a directory.
     pub fn remove_file(&self, name: &[u8]) -> SysResult<()> {
-        rustix::fs::unlinkat(&self.0, name, AtFlags::empty())
-            .map_err(|errno| SysError::new("unlinkat", name, errno))
+        rustix::fs::unlinkat(&self.0, name, AtFlags::empty()).map_err(|errno| SysError::new("unlinkat", name, errno))
     }
 
     /// Removes an empty directory.
     pub fn remove_dir(&self, name: &[u8]) -> SysResult<()> {
-        rustix::fs::unlinkat(&self.0, name, AtFlags::REMOVEDIR)
-            .map_err(|errno| SysError::new("unlinkat", name, errno))
+        rustix::fs::unlinkat(&self.0, name, AtFlags::REMOVEDIR).map_err(|errno| SysError::new("unlinkat", name, errno))
     }
 
     /// Renames; an existing file at the new name is replaced (an existing directory only if it is empty).
     pub fn rename(&self, name: &[u8], to: &Self, new_name: &[u8]) -> SysResult<()> {
-        rustix::fs::renameat(&self.0, name, &to.0, new_name)
-            .map_err(|errno| SysError::new("renameat", new_name, errno))
+        rustix::fs::renameat(&self.0, name, &to.0, new_name).map_err(|errno| SysError::new("renameat", new_name, errno))
     }
 
     /// Renames and fails with `EEXIST` when the new name is taken.

@@ -3,7 +3,9 @@
 //! Any `unsafe` and any `libc::` call of the crate lives here. The functions take descriptors and names
 //! relative to them, never paths from the top, and fail with an error that reads like a line of strace.
 
+pub mod copy;
 pub mod dir;
 pub mod errno;
 pub mod lock;
+pub mod owner;
 pub mod xattr;

@@ -49,19 +49,13 @@ pub fn remove_fd(file: impl AsFd, attribute: &[u8]) -> SysResult<()> {
 /// All attributes of the file behind a descriptor. A file system without attributes has none.
 pub fn all_fd(file: impl AsFd) -> SysResult<Xattrs> {
     let file = file.as_fd();
-    collect(
-        |buffer| rustix::fs::flistxattr(file, buffer),
-        |name, buffer| rustix::fs::fgetxattr(file, name, buffer),
-    )
+    collect(|buffer| rustix::fs::flistxattr(file, buffer), |name, buffer| rustix::fs::fgetxattr(file, name, buffer))
 }
 
 /// All attributes of `name` in `dir`; a symlink is not followed.
 pub fn all_at(dir: &Dir, name: &[u8]) -> SysResult<Xattrs> {
     let path = through(dir.as_fd(), name);
-    collect(
-        |buffer| rustix::fs::llistxattr(&path, buffer),
-        |name, buffer| rustix::fs::lgetxattr(&path, name, buffer),
-    )
+    collect(|buffer| rustix::fs::llistxattr(&path, buffer), |name, buffer| rustix::fs::lgetxattr(&path, name, buffer))
 }
 
 fn collect(

@@ -1,0 +1,181 @@
+//! Compression, told by the bytes and never by the media type (layer-semantics rows 110 to 116).
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use bzip2::bufread::MultiBzDecoder;
+use flate2::bufread::GzDecoder;
+use liblzma::bufread::XzDecoder;
+use liblzma::stream::{CONCATENATED, Stream};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Input buffer of a decoder.
+const BUFFER: usize = 128 * 1024;
+
+/// Most memory that an xz stream may ask for.
+const XZ_MEMORY: u64 = 256 << 20;
+
+/// How a layer is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// RFC 1952, any number of members.
+    Gzip,
+    /// RFC 8878, any number of frames.
+    Zstd,
+    /// xz.
+    Xz,
+    /// bzip2.
+    Bzip2,
+}
+
+impl Compression {
+    /// Tells it from the first bytes; what is nothing else is a tar.
+    pub fn detect(start: &[u8]) -> Self {
+        match start {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Self::Bzip2,
+            _ => Self::None,
+        }
+    }
+}
+
+/// The uncompressed bytes of a blob, and how it was compressed. Errors of the format are of kind
+/// [`ErrorKind::Refused`], carried through `io::Error`.
+pub fn decompress<'a>(
+    blob: Box<dyn Read + Send + 'a>,
+    zstd_window_log: u32,
+) -> Result<(Box<dyn Read + Send + 'a>, Compression)> {
+    let mut blob = BufReader::with_capacity(BUFFER, blob);
+    let mut start = [0; 6];
+    let have = peek(&mut blob, &mut start)?;
+    let compression = Compression::detect(&start[..have]);
+    let blob = io::Cursor::new(start).take(have as u64).chain(blob);
+    let decoder: Box<dyn Read + Send + 'a> = match compression {
+        Compression::None => return Ok((Box::new(blob), compression)),
+        Compression::Gzip => Box::new(Members::new(blob)),
+        Compression::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(blob).map_err(format_error)?;
+            decoder.window_log_max(zstd_window_log).map_err(format_error)?;
+            Box::new(decoder)
+        }
+        Compression::Xz => {
+            let stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)
+                .map_err(|error| Error::refused(format!("xz: {error}")))?;
+            Box::new(XzDecoder::new_stream(blob, stream))
+        }
+        Compression::Bzip2 => Box::new(MultiBzDecoder::new(blob)),
+    };
+    Ok((Box::new(Named { decoder, compression }), compression))
+}
+
+/// Reads the first bytes; fewer at the end of the input.
+fn peek(input: &mut impl Read, start: &mut [u8]) -> Result<usize> {
+    let mut have = 0;
+    while have < start.len() {
+        match input.read(&mut start[have..]) {
+            Ok(0) => break,
+            Ok(read) => have += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(have)
+}
+
+/// Tells errors of the format from errors of the input below.
+struct Named<'a> {
+    decoder: Box<dyn Read + Send + 'a>,
+    compression: Compression,
+}
+
+impl Read for Named<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.decoder.read(buffer).map_err(|error| {
+            if error.kind() == io::ErrorKind::Interrupted {
+                return error;
+            }
+            let name = match self.compression {
+                Compression::None => "tar",
+                Compression::Gzip => "gzip",
+                Compression::Zstd => "zstd",
+                Compression::Xz => "xz",
+                Compression::Bzip2 => "bzip2",
+            };
+            format_error(error).context(name).into_io()
+        })
+    }
+}
+
+fn format_error(error: io::Error) -> Error {
+    let from_below = error.raw_os_error().is_some() || error.get_ref().is_some_and(|inner| inner.is::<Error>());
+    if from_below { Error::from(error) } else { Error::new(ErrorKind::Refused, error.to_string()) }
+}
+
+/// All members of a gzip stream. Zeros after the last one are padding, anything else is refused (row 111).
+struct Members<R> {
+    state: State<R>,
+}
+
+enum State<R> {
+    Member(GzDecoder<R>),
+    Between(R),
+    Done,
+}
+
+impl<R: BufRead> Members<R> {
+    fn new(input: R) -> Self {
+        Self { state: State::Member(GzDecoder::new(input)) }
+    }
+}
+
+impl<R: BufRead> Read for Members<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            match std::mem::replace(&mut self.state, State::Done) {
+                State::Done => return Ok(0),
+                State::Member(mut decoder) => match decoder.read(buffer) {
+                    Ok(0) => self.state = State::Between(decoder.into_inner()),
+                    result => {
+                        self.state = State::Member(decoder);
+                        return result;
+                    }
+                },
+                State::Between(mut input) => match input.fill_buf() {
+                    Ok([]) => return Ok(0),
+                    Ok([0, ..]) => {
+                        only_zeros(&mut input)?;
+                        return Ok(0);
+                    }
+                    Ok(_) => self.state = State::Member(GzDecoder::new(input)),
+                    Err(error) => {
+                        self.state = State::Between(input);
+                        return Err(error);
+                    }
+                },
+            }
+        }
+    }
+}
+
+fn only_zeros(input: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let buffer = input.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(());
+        }
+        if buffer.iter().any(|&byte| byte != 0) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "garbage after the last member"));
+        }
+        let len = buffer.len();
+        input.consume(len);
+    }
+}

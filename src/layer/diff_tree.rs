@@ -1,0 +1,306 @@
+//! What one layer alone leaves in its diff directory: a fold over its entries, without touching a disk.
+//!
+//! The same fold runs while a layer is unpacked, where each [`Placement`] is carried out at once, and later over the
+//! saved records, where it tells what the diff directory holds. Marks are kept until the end of the layer, so that
+//! their order among the entries does not matter (layer-semantics rows 1 to 8, 23).
+
+use std::collections::{HashMap, HashSet};
+
+use super::paths::{PathId, PathTable};
+use super::records::{Records, What};
+use super::resolve::{Found, Look, Missing, Space, missing_directories, resolve};
+use crate::error::{Error, Result};
+use crate::sys::errno::escape;
+
+/// What the diff directory has at a path. Numbers are records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Slot {
+    /// Nothing.
+    #[default]
+    Absent,
+    /// A directory that no entry describes.
+    Implied,
+    /// A directory.
+    Directory(u32),
+    /// A file, device or pipe; several paths with one number are hard links.
+    Content(u32),
+    /// A symlink.
+    Symlink(u32),
+    /// A hard link whose target did not come yet (row 71).
+    Pending(u32),
+    /// A whiteout.
+    Whiteout,
+}
+
+impl Slot {
+    /// Whether it is a directory.
+    pub fn is_directory(self) -> bool {
+        matches!(self, Self::Implied | Self::Directory(_))
+    }
+}
+
+/// What stood where an entry goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// Nothing on disk.
+    Nothing,
+    /// A directory, which the new directory becomes.
+    SameDirectory,
+    /// A file that must go.
+    File,
+    /// A directory that must go with everything in it.
+    Tree,
+    /// The file itself: a hard link to its own path (row 75).
+    Itself,
+}
+
+/// The paths of a record as written, in the table that the fold works on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Raw {
+    /// The path.
+    pub path: PathId,
+    /// The target of a hard link.
+    pub target: Option<PathId>,
+}
+
+/// Where an entry goes.
+#[derive(Debug)]
+pub struct Placement {
+    /// The real path.
+    pub path: PathId,
+    /// Directories to be made first, topmost first.
+    pub implied: Vec<PathId>,
+    /// What is there now.
+    pub before: Before,
+    /// For a hard link whose target is there: a path of the target, or the number of the AUFS source.
+    pub link: Option<LinkSource>,
+}
+
+/// Where a hard link leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkSource {
+    /// To the file at this path.
+    Path(PathId),
+    /// To an AUFS source, by its record.
+    Plink(u32),
+}
+
+/// The diff directory in memory.
+#[derive(Debug, Default)]
+pub struct DiffTree {
+    slots: Vec<Slot>,
+    pub(super) opaque: HashSet<PathId>,
+    root: Option<u32>,
+    plinks: HashMap<PathId, u32>,
+    /// Record, path and target of hard links that wait for their target.
+    pub(super) pending: Vec<(u32, PathId, PathId)>,
+    pub(super) whiteout_marks: Vec<PathId>,
+    pub(super) null_devices: Vec<PathId>,
+    pub(super) opaque_marks: Vec<PathId>,
+}
+
+/// The tree as a place where paths are resolved.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// The tree.
+    pub tree: &'a DiffTree,
+    /// The records that its numbers mean.
+    pub records: &'a Records,
+}
+
+impl Space for View<'_> {
+    fn look(&self, path: PathId) -> Look<'_> {
+        match self.tree.slot(path) {
+            _ if path == PathId::ROOT => Look::Directory,
+            Slot::Absent | Slot::Whiteout => Look::Absent,
+            Slot::Implied | Slot::Directory(_) => Look::Directory,
+            Slot::Symlink(number) => Look::Symlink(self.records.symlink_target(number)),
+            Slot::Content(_) | Slot::Pending(_) => Look::Other,
+        }
+    }
+}
+
+impl DiffTree {
+    /// What is at the path.
+    pub fn slot(&self, path: PathId) -> Slot {
+        self.slots.get(path.index()).copied().unwrap_or_default()
+    }
+
+    /// The entry of the root directory, where the layer has one.
+    pub fn root(&self) -> Option<u32> {
+        self.root
+    }
+
+    /// Whether the directory hides everything below it.
+    pub fn is_opaque(&self, path: PathId) -> bool {
+        self.opaque.contains(&path)
+    }
+
+    /// Paths that are not absent, the root apart, in the order of the table.
+    pub fn paths(&self, paths: &PathTable) -> impl Iterator<Item = (PathId, Slot)> + use<'_> {
+        paths.all().map(|path| (path, self.slot(path))).filter(|(_, slot)| *slot != Slot::Absent)
+    }
+
+    /// The paths of the opaque marks, as written.
+    pub fn opaque_marks(&self) -> &[PathId] {
+        &self.opaque_marks
+    }
+
+    pub(super) fn set(&mut self, path: PathId, slot: Slot) {
+        if self.slots.len() <= path.index() {
+            self.slots.resize(path.index() + 1, Slot::Absent);
+        }
+        self.slots[path.index()] = slot;
+    }
+
+    /// Decides where record `number` goes, whose paths are `raw`, and takes it in. Nothing for marks, AUFS sources
+    /// and the root.
+    pub fn place(
+        &mut self,
+        paths: &mut PathTable,
+        records: &Records,
+        number: u32,
+        raw: Raw,
+    ) -> Result<Option<Placement>> {
+        let Raw { path: raw, target } = raw;
+        let what = records.get(number).what;
+        match what {
+            What::Whiteout => {
+                let parent = paths.parent(raw);
+                self.refuse_below_file(paths, records, parent)?;
+                self.whiteout_marks.push(raw);
+                return Ok(None);
+            }
+            What::Opaque => {
+                self.refuse_below_file(paths, records, raw)?;
+                self.opaque_marks.push(raw);
+                return Ok(None);
+            }
+            What::Plink { .. } => {
+                self.plinks.insert(raw, number);
+                return Ok(None);
+            }
+            What::Directory if raw == PathId::ROOT => {
+                self.root = Some(number);
+                return Ok(None);
+            }
+            _ => {}
+        }
+        let source = match target {
+            Some(target) => self.link_source(paths, records, target)?,
+            None => None,
+        };
+        let (path, implied) = self.enter(paths, records, raw)?;
+        if source == Some(LinkSource::Path(path)) {
+            return Ok(Some(Placement { path, implied, before: Before::Itself, link: None }));
+        }
+        let before = match self.slot(path) {
+            Slot::Absent | Slot::Pending(_) | Slot::Whiteout => Before::Nothing,
+            slot if slot.is_directory() && what == What::Directory => Before::SameDirectory,
+            slot if slot.is_directory() => {
+                self.clear_below(paths, path);
+                Before::Tree
+            }
+            _ => Before::File,
+        };
+        // What was replaced may have been the target itself.
+        let link = source.filter(|source| match source {
+            LinkSource::Path(target) => self.slot(*target) != Slot::Absent,
+            LinkSource::Plink(_) => true,
+        });
+        let slot = match (what, link) {
+            (What::Directory, _) => Slot::Directory(number),
+            (What::Symlink(_), _) => Slot::Symlink(number),
+            (What::NullDevice, _) => {
+                self.null_devices.push(path);
+                Slot::Absent
+            }
+            (_, Some(LinkSource::Path(target))) => self.slot(target),
+            (_, Some(LinkSource::Plink(plink))) => Slot::Content(plink),
+            (_, None) => match target {
+                Some(target) => {
+                    self.pending.push((number, path, target));
+                    Slot::Pending(number)
+                }
+                None => Slot::Content(number),
+            },
+        };
+        self.set(path, slot);
+        Ok(Some(Placement { path, implied, before, link }))
+    }
+
+    /// The real path of `raw`; its missing parents become implied directories.
+    fn enter(&mut self, paths: &mut PathTable, records: &Records, raw: PathId) -> Result<(PathId, Vec<PathId>)> {
+        let above = paths.parent(raw);
+        let parent = match resolve(paths, &View { tree: self, records }, above, Missing::IsDirectory)? {
+            Found::At(parent) => parent,
+            found => return Err(below_file(paths, found)),
+        };
+        let implied = self.imply(paths, records, parent);
+        let path = if parent == above { raw } else { paths.child(parent, &paths.name(raw).to_vec())? };
+        Ok((path, implied))
+    }
+
+    pub(super) fn imply(&mut self, paths: &PathTable, records: &Records, directory: PathId) -> Vec<PathId> {
+        if self.slot(directory).is_directory() {
+            return Vec::new();
+        }
+        let missing = missing_directories(paths, &View { tree: self, records }, directory);
+        for &path in &missing {
+            self.set(path, Slot::Implied);
+        }
+        missing
+    }
+
+    /// A mark below a file of the same layer is refused (rows 24, 46).
+    fn refuse_below_file(&self, paths: &mut PathTable, records: &Records, directory: PathId) -> Result<()> {
+        match resolve(paths, &View { tree: self, records }, directory, Missing::Stops)? {
+            found @ Found::NotDirectory(_) => Err(below_file(paths, found)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn link_source(
+        &self,
+        paths: &mut PathTable,
+        records: &Records,
+        target: PathId,
+    ) -> Result<Option<LinkSource>> {
+        if let Some(&plink) = self.plinks.get(&target) {
+            return Ok(Some(LinkSource::Plink(plink)));
+        }
+        let is_directory = || Error::refused("hard link to a directory");
+        if target == PathId::ROOT {
+            return Err(is_directory());
+        }
+        let above = paths.parent(target);
+        let Found::At(parent) = resolve(paths, &View { tree: self, records }, above, Missing::Stops)? else {
+            return Ok(None);
+        };
+        let Some(path) = paths.find(parent, paths.name(target)) else { return Ok(None) };
+        match self.slot(path) {
+            Slot::Content(_) | Slot::Symlink(_) => Ok(Some(LinkSource::Path(path))),
+            Slot::Implied | Slot::Directory(_) => Err(is_directory()),
+            Slot::Absent | Slot::Pending(_) | Slot::Whiteout => Ok(None),
+        }
+    }
+
+    fn clear_below(&mut self, paths: &PathTable, path: PathId) {
+        let mut todo: Vec<PathId> = paths.children(path).collect();
+        while let Some(path) = todo.pop() {
+            if self.slot(path) != Slot::Absent {
+                todo.extend(paths.children(path));
+                self.set(path, Slot::Absent);
+            }
+        }
+    }
+}
+
+fn below_file(paths: &PathTable, found: Found) -> Error {
+    match found {
+        Found::NotDirectory(file) => {
+            Error::refused(format!("entry below `{}`, which is not a directory", escape(&paths.text(file))))
+        }
+        _ => Error::refused("path cannot be resolved"),
+    }
+}

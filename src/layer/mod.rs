@@ -1,0 +1,87 @@
+//! One layer: a tar stream in, a diff directory in OverlayFS form out; and what a stack of layers means.
+//!
+//! ```text
+//! blob ─► compression ─► tar ─► classify ─► DiffTree (decides) ─► Writer (carries out) ─► diff directory
+//!                                  │
+//!                                  └─► Records ─► LayerIndex (layer.json)
+//! LayerIndex × n ─► Stack: model (what the specification wants), overlay (what the kernel shows)
+//!                      └─► difference ─► materialize ─► correction layer
+//! ```
+//!
+//! What can be decided without a disk is decided without one: names, marks, links and stacks are pure functions
+//! over tables of paths; [`writer`](self) alone makes system calls. This module knows neither the store nor mounts.
+
+mod classify;
+mod closing;
+mod compression;
+mod correction;
+mod diff_tree;
+mod difference;
+mod dir_cache;
+mod flat;
+mod index;
+mod materialize;
+mod metadata;
+mod model;
+mod name;
+mod overlay;
+mod paths;
+mod records;
+mod resolve;
+mod stack;
+mod stream;
+mod tar;
+mod unpack;
+mod whiteout;
+mod writer;
+
+use crate::cancel::Cancel;
+
+pub use compression::Compression;
+pub use correction::{StackLayer, apply_root, correct, merge_lowest};
+pub use index::{LayerIndex, Summary};
+pub use unpack::{Unpacked, unpack};
+
+/// What one layer may cost. The defaults let every real image pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Most entries, and most paths.
+    pub entries: u64,
+    /// Most uncompressed bytes of the tar.
+    pub bytes: u64,
+    /// Longest PAX header or GNU long name.
+    pub header_bytes: u64,
+    /// Most components of a path.
+    pub depth: usize,
+    /// Largest zstd window, as its base-2 logarithm.
+    pub zstd_window_log: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { entries: 20_000_000, bytes: 1 << 42, header_bytes: 1 << 20, depth: 4096, zstd_window_log: 27 }
+    }
+}
+
+/// How a layer is unpacked.
+pub struct UnpackOptions<'a> {
+    /// What it may cost.
+    pub limits: Limits,
+    /// Oddities are errors instead of warnings.
+    pub strict: bool,
+    /// `security.selinux` attributes are stored instead of dropped.
+    pub keep_selinux: bool,
+    /// Stops the work.
+    pub cancel: Cancel,
+    /// Receives warnings.
+    pub warn: &'a (dyn Fn(&str) + Sync),
+}
+
+impl std::fmt::Debug for UnpackOptions<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UnpackOptions")
+            .field("limits", &self.limits)
+            .field("strict", &self.strict)
+            .finish_non_exhaustive()
+    }
+}

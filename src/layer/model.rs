@@ -1,0 +1,277 @@
+//! What the image specification wants: the layers of a stack applied one after another to an empty directory
+//! (image-spec, layer.md, "Applying Changesets"; layer-semantics section L).
+
+use std::collections::HashMap;
+
+use super::diff_tree::{DiffTree, Slot};
+use super::flat::{FlatTree, Kind, Node, Origin};
+use super::paths::{PathId, PathTable};
+use super::records::{Records, What};
+use super::resolve::{Found, Look, Missing, Space, missing_directories, resolve};
+use crate::error::{Context, Error, Result};
+use crate::sys::errno::escape;
+
+/// One layer on its way onto the tree.
+#[derive(Debug)]
+pub struct Applying<'a> {
+    /// All layers of the stack so far, base first; the last one is applied.
+    pub layers: &'a [&'a Records],
+    /// Its paths as written, by record, in the table of the stack.
+    pub raw: &'a [PathId],
+    /// Raw paths of its hard-link targets, by record.
+    pub targets: &'a HashMap<u32, PathId>,
+    /// What it holds alone.
+    pub diff: &'a DiffTree,
+}
+
+/// The tree and the layer that marks come from: symlinks of both count for the way of a mark (rows 11, 12).
+struct MarkSpace<'a> {
+    tree: &'a FlatTree,
+    applying: &'a Applying<'a>,
+}
+
+impl Space for MarkSpace<'_> {
+    fn look(&self, path: PathId) -> Look<'_> {
+        let below = look(self.tree, self.applying.layers, path);
+        match self.applying.diff.slot(path) {
+            _ if path == PathId::ROOT => Look::Directory,
+            Slot::Absent => below,
+            Slot::Symlink(record) => Look::Symlink(self.applying.records().symlink_target(record)),
+            Slot::Directory(_) => Look::Directory,
+            Slot::Implied if matches!(below, Look::Symlink(_)) => below,
+            Slot::Implied => Look::Directory,
+            Slot::Whiteout => Look::Absent,
+            Slot::Content(_) | Slot::Pending(_) => Look::Other,
+        }
+    }
+}
+
+/// The tree, with lower files as places where a directory can be made.
+struct EntrySpace<'a> {
+    tree: &'a FlatTree,
+    layers: &'a [&'a Records],
+}
+
+impl Space for EntrySpace<'_> {
+    fn look(&self, path: PathId) -> Look<'_> {
+        match look(self.tree, self.layers, path) {
+            // A file of a layer below gives way to the directory that an entry implies (row 46).
+            Look::Other if self.tree.get(path).is_some_and(|node| usize::from(node.placed) + 1 < self.layers.len()) => {
+                Look::Absent
+            }
+            look => look,
+        }
+    }
+}
+
+fn look<'a>(tree: &FlatTree, layers: &[&'a Records], path: PathId) -> Look<'a> {
+    match tree.get(path) {
+        None => Look::Absent,
+        Some(node) => match node.kind {
+            Kind::Directory => Look::Directory,
+            Kind::Symlink => Look::Symlink(
+                layers
+                    .get(usize::from(node.origin.layer))
+                    .map_or(&[], |records| records.symlink_target(node.origin.record)),
+            ),
+            Kind::Other | Kind::Pending => Look::Other,
+        },
+    }
+}
+
+impl Applying<'_> {
+    fn records(&self) -> &Records {
+        self.layers[self.layers.len() - 1]
+    }
+
+    fn number(&self) -> u16 {
+        u16::try_from(self.layers.len() - 1).unwrap_or(u16::MAX)
+    }
+
+    /// Applies the layer: first its marks, which only touch what is below, then its entries in order.
+    pub fn apply(&self, tree: &mut FlatTree, paths: &mut PathTable) -> Result<()> {
+        self.apply_marks(tree, paths)?;
+        let mut plinks = HashMap::new();
+        let mut pending = Vec::new();
+        for (number, record) in self.records().iter() {
+            let raw = self.raw[number as usize];
+            self.apply_entry(tree, paths, number, &mut plinks, &mut pending)
+                .context(|| format!("entry `{}`", escape(&paths.text(raw))))?;
+            debug_assert_eq!(record.path.index() == 0, raw == PathId::ROOT);
+        }
+        self.finish_links(tree, paths, &plinks, pending)?;
+        for &raw in self.diff.opaque_marks() {
+            if let Found::At(path) = self.resolve(tree, paths, raw, Missing::IsDirectory)? {
+                self.imply(tree, paths, path);
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_marks(&self, tree: &mut FlatTree, paths: &mut PathTable) -> Result<()> {
+        let mut marks: Vec<(usize, bool, PathId)> = self
+            .records()
+            .iter()
+            .filter(|(_, record)| matches!(record.what, What::Whiteout | What::Opaque))
+            .map(|(number, record)| {
+                let raw = self.raw[number as usize];
+                (paths.depth(raw), record.what == What::Opaque, raw)
+            })
+            .collect();
+        // From the top down: what a whiteout removes is no way for a mark below it (row 5).
+        marks.sort_unstable();
+        for (_, opaque, raw) in marks {
+            let directory = if opaque { raw } else { paths.parent(raw) };
+            let space = MarkSpace { tree, applying: self };
+            let Found::At(directory) = resolve(paths, &space, directory, Missing::Stops)? else { continue };
+            if opaque {
+                if tree.get(directory).is_some_and(Node::is_directory) {
+                    tree.clear(paths, directory);
+                }
+            } else if let Some(path) = paths.find(directory, paths.name(raw)) {
+                tree.remove(paths, path);
+            }
+        }
+        Ok(())
+    }
+
+    fn resolve(&self, tree: &FlatTree, paths: &mut PathTable, raw: PathId, missing: Missing) -> Result<Found> {
+        resolve(paths, &EntrySpace { tree, layers: self.layers }, raw, missing)
+    }
+
+    fn imply(&self, tree: &mut FlatTree, paths: &PathTable, directory: PathId) {
+        if tree.get(directory).is_some_and(Node::is_directory) {
+            return;
+        }
+        for path in missing_directories(paths, &EntrySpace { tree, layers: self.layers }, directory) {
+            tree.remove(paths, path);
+            tree.set(path, Node::implied(self.number()));
+        }
+    }
+
+    fn apply_entry(
+        &self,
+        tree: &mut FlatTree,
+        paths: &mut PathTable,
+        number: u32,
+        plinks: &mut HashMap<PathId, u32>,
+        pending: &mut Vec<(u32, PathId)>,
+    ) -> Result<()> {
+        let what = self.records().get(number).what;
+        let raw = self.raw[number as usize];
+        match what {
+            What::Whiteout | What::Opaque => return Ok(()),
+            What::Plink { .. } => {
+                plinks.insert(raw, number);
+                return Ok(());
+            }
+            What::Directory if raw == PathId::ROOT => {
+                tree.root = Origin { layer: self.number(), record: number };
+                return Ok(());
+            }
+            _ => {}
+        }
+        let source = match what {
+            What::Link(_) => self.link_source(tree, paths, number, plinks)?,
+            _ => None,
+        };
+        let above = paths.parent(raw);
+        let parent = match self.resolve(tree, paths, above, Missing::IsDirectory)? {
+            Found::At(parent) => parent,
+            Found::NotDirectory(file) => {
+                return Err(Error::refused(format!(
+                    "entry below `{}`, which is not a directory",
+                    escape(&paths.text(file))
+                )));
+            }
+            Found::Nothing => return Err(Error::refused("path cannot be resolved")),
+        };
+        self.imply(tree, paths, parent);
+        let path = if parent == above { raw } else { paths.child(parent, &paths.name(raw).to_vec())? };
+        if source.is_some_and(|(_, target)| target == Some(path)) {
+            return Ok(());
+        }
+        let merges = what == What::Directory && tree.get(path).is_some_and(Node::is_directory);
+        if !merges {
+            tree.remove(paths, path);
+        }
+        // What the link replaced may have held its target.
+        let source = source.filter(|(_, target)| target.is_none_or(|target| tree.get(target).is_some()));
+        let layer = self.number();
+        match (what, source) {
+            (What::NullDevice, _) => {}
+            (What::Link(_), Some((node, _))) => tree.set(path, Node { placed: layer, ..node }),
+            (What::Link(_), None) => {
+                pending.push((number, path));
+                let origin = Origin { layer, record: number };
+                tree.set(path, Node { kind: Kind::Pending, placed: layer, origin });
+            }
+            _ => tree.set(path, Node::of(layer, number, what)),
+        }
+        Ok(())
+    }
+
+    /// The file that a hard link leads to, with its path unless it is an AUFS source.
+    fn link_source(
+        &self,
+        tree: &FlatTree,
+        paths: &mut PathTable,
+        number: u32,
+        plinks: &HashMap<PathId, u32>,
+    ) -> Result<Option<(Node, Option<PathId>)>> {
+        let Some(&target) = self.targets.get(&number) else { return Ok(None) };
+        if let Some(&plink) = plinks.get(&target) {
+            return Ok(Some((Node::of(self.number(), plink, self.records().get(plink).what), None)));
+        }
+        let above = paths.parent(target);
+        let Found::At(parent) = self.resolve(tree, paths, above, Missing::Stops)? else { return Ok(None) };
+        let path = if target == PathId::ROOT { Some(target) } else { paths.find(parent, paths.name(target)) };
+        match path.and_then(|path| tree.get(path).map(|node| (node, path))) {
+            Some((node, _)) if node.is_directory() => Err(Error::refused("hard link to a directory")),
+            Some((node, path)) if node.kind != Kind::Pending => Ok(Some((node, Some(path)))),
+            _ => Ok(None),
+        }
+    }
+
+    /// Hard links to later entries (row 71). One whose target is nowhere refuses the image.
+    fn finish_links(
+        &self,
+        tree: &mut FlatTree,
+        paths: &mut PathTable,
+        plinks: &HashMap<PathId, u32>,
+        mut pending: Vec<(u32, PathId)>,
+    ) -> Result<()> {
+        loop {
+            let before = pending.len();
+            let mut left = Vec::new();
+            for (number, path) in pending {
+                match self.link_source(tree, paths, number, plinks)? {
+                    None => left.push((number, path)),
+                    // A later entry may have taken the link's place.
+                    Some((node, _)) if self.is_pending(tree, path, number) => {
+                        tree.set(path, Node { placed: self.number(), ..node });
+                    }
+                    Some(_) => {}
+                }
+            }
+            pending = left;
+            if pending.len() == before || pending.is_empty() {
+                break;
+            }
+        }
+        match pending.first() {
+            None => Ok(()),
+            Some(&(number, _)) => Err(Error::refused(format!(
+                "entry `{}`: hard link target `{}` is nowhere",
+                escape(&paths.text(self.raw[number as usize])),
+                self.targets.get(&number).map_or_else(String::new, |target| escape(&paths.text(*target))),
+            ))),
+        }
+    }
+
+    fn is_pending(&self, tree: &FlatTree, path: PathId, number: u32) -> bool {
+        tree.get(path).is_some_and(|node| {
+            node.kind == Kind::Pending && node.origin == Origin { layer: self.number(), record: number }
+        })
+    }
+}

@@ -1,0 +1,41 @@
+//! What the kernel shows for a stack of diff directories (kernel `Documentation/filesystems/overlayfs.rst`).
+
+use super::diff_tree::{DiffTree, Slot};
+use super::flat::{FlatTree, Node, Origin};
+use super::paths::{PathId, PathTable};
+use super::records::Records;
+
+/// Lays the diff directory of layer `layer` over what is below it.
+///
+/// Working from the base up gives what the kernel finds from the top down: a directory merges with the directory
+/// below it and has the upper one's metadata; a whiteout, an opaque directory and a file hide what is below.
+pub fn lay_over(tree: &mut FlatTree, paths: &PathTable, layer: u16, diff: &DiffTree, records: &Records) {
+    // The kernel ignores an opaque root; the plan of the mount drops the layers below instead (row 7).
+    if diff.is_opaque(PathId::ROOT) {
+        tree.clear(paths, PathId::ROOT);
+    }
+    tree.root = diff.root().map_or(Origin::IMPLIED, |record| Origin { layer, record });
+    let mut todo: Vec<PathId> = paths.children(PathId::ROOT).collect();
+    while let Some(path) = todo.pop() {
+        let below_is_directory = tree.get(path).is_some_and(Node::is_directory);
+        match diff.slot(path) {
+            Slot::Absent | Slot::Pending(_) => continue,
+            Slot::Whiteout => tree.remove(paths, path),
+            Slot::Content(record) | Slot::Symlink(record) => {
+                tree.remove(paths, path);
+                tree.set(path, Node::of(layer, record, records.get(record).what));
+            }
+            slot @ (Slot::Implied | Slot::Directory(_)) => {
+                if diff.is_opaque(path) || !below_is_directory {
+                    tree.remove(paths, path);
+                }
+                let node = match slot {
+                    Slot::Directory(record) => Node::of(layer, record, records.get(record).what),
+                    _ => Node::implied(layer),
+                };
+                tree.set(path, node);
+                todo.extend(paths.children(path));
+            }
+        }
+    }
+}
