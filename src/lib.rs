@@ -7,12 +7,14 @@
 //! |---|---|
 //! | 0 | [`error`], [`cancel`], [`progress`] |
 //! | 1 | [`oci`], `sys` |
+//! | 2 | `mount` |
 
 pub mod cancel;
 pub mod error;
 pub mod oci;
 pub mod progress;
 
+mod mount;
 mod sys;
 
 pub use error::{Error, ErrorKind, Result};
