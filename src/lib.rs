@@ -18,6 +18,7 @@ pub mod progress;
 
 mod content;
 mod layer;
+mod mount;
 mod store;
 mod sys;
 
