@@ -79,12 +79,8 @@ pub struct Name {
 impl ImageRecord {
     /// The manifest that a name stands for, otherwise the newest.
     pub fn manifest(&self, name: Option<&Name>) -> Option<&ManifestRecord> {
-        name.and_then(|name| {
-            self.manifests
-                .iter()
-                .find(|manifest| manifest.digest == name.manifest)
-        })
-        .or_else(|| self.manifests.last())
+        name.and_then(|name| self.manifests.iter().find(|manifest| manifest.digest == name.manifest))
+            .or_else(|| self.manifests.last())
     }
 }
 
@@ -141,20 +137,15 @@ impl Store {
             }
         }
         catalog.images.sort_by(|one, other| one.id.cmp(&other.id));
-        catalog
-            .unreadable
-            .sort_by(|one, other| one.file.cmp(&other.file));
+        catalog.unreadable.sort_by(|one, other| one.file.cmp(&other.file));
         names::give_to_latest(&mut catalog.images);
         Ok(catalog)
     }
 
     fn read_image(&self, dir: &Dir, algorithm: Algorithm, name: &[u8], catalog: &mut Catalog) {
         let text = String::from_utf8_lossy(name);
-        let id = text.strip_suffix(".json").and_then(|hex| {
-            format!("{}:{hex}", algorithm.as_str())
-                .parse::<Digest>()
-                .ok()
-        });
+        let id =
+            text.strip_suffix(".json").and_then(|hex| format!("{}:{hex}", algorithm.as_str()).parse::<Digest>().ok());
         let why = match record::read::<ImageRecord>(dir, name) {
             Ok(Some(record)) if Some(&record.id) == id.as_ref() && !record.manifests.is_empty() => {
                 return catalog.images.push(record);
@@ -162,8 +153,7 @@ impl Store {
             // Removed between the listing and now.
             Ok(None) => return,
             Ok(Some(record)) => format!("it is the record of {}", record.id),
-            Err(error) => std::error::Error::source(&error)
-                .map_or_else(|| error.to_string(), ToString::to_string),
+            Err(error) => std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string),
         };
         let file = format!("images/{}/{}", algorithm.as_str(), escape(name));
         catalog.unreadable.push(Unreadable { id, file, why });
@@ -172,10 +162,7 @@ impl Store {
     /// Records an image, and that it has these names now. Everything that it needs is durable already ([`Store::sync`]).
     pub fn install(&self, staging: &Staging<'_>, image: Installed) -> Result<()> {
         let now = super::now();
-        self.change(staging, |catalog| {
-            Ok((names::install(catalog, image, &now), ()))
-        })
-        .map(drop)
+        self.change(staging, |catalog| Ok((names::install(catalog, image, &now), ()))).map(drop)
     }
 
     pub(super) fn image_dir(&self, algorithm: Algorithm) -> Result<Dir> {

@@ -21,13 +21,7 @@ impl Store {
     /// Replaces `index.json`. The caller holds the exclusive store lock.
     pub(super) fn write_index(&self, staging: &Staging<'_>) -> Result<()> {
         let index = render(&self.catalog()?, &Platform::host());
-        record::write(
-            staging,
-            &self.root,
-            "index.json",
-            &index,
-            Durability::Synced,
-        )
+        record::write(staging, &self.root, "index.json", &index, Durability::Synced)
     }
 
     /// Replaces an `index.json` that is older than the records: somebody was killed in between. The caller holds
@@ -56,15 +50,9 @@ fn render(catalog: &Catalog, host: &Platform) -> Value {
     let mut nameless = Vec::new();
     for image in &catalog.images {
         let before = tags.values().map(Vec::len).sum::<usize>();
-        for name in image
-            .names
-            .iter()
-            .filter(|name| name.reference.digest().is_none())
-        {
+        for name in image.names.iter().filter(|name| name.reference.digest().is_none()) {
             let manifest = image.manifest(Some(name)).map(|manifest| (image, manifest));
-            tags.entry(name.reference.canonical())
-                .or_default()
-                .extend(manifest);
+            tags.entry(name.reference.canonical()).or_default().extend(manifest);
         }
         if tags.values().map(Vec::len).sum::<usize>() == before {
             nameless.extend(image.manifest(None).map(|manifest| (image, manifest)));
@@ -72,23 +60,14 @@ fn render(catalog: &Catalog, host: &Platform) -> Value {
     }
     let mut entries = Vec::new();
     for (name, mut images) in tags {
-        images.sort_by_key(|(image, _)| {
-            (
-                host.rank(&image.platform).unwrap_or(u32::MAX),
-                &image.platform,
-            )
-        });
+        images.sort_by_key(|(image, _)| (host.rank(&image.platform).unwrap_or(u32::MAX), &image.platform));
         for (image, manifest) in images {
             let mut entry = descriptor(image, manifest);
             entry["annotations"] = json!({ "org.opencontainers.image.ref.name": name });
             entries.push(entry);
         }
     }
-    entries.extend(
-        nameless
-            .into_iter()
-            .map(|(image, manifest)| descriptor(image, manifest)),
-    );
+    entries.extend(nameless.into_iter().map(|(image, manifest)| descriptor(image, manifest)));
     json!({ "schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": entries })
 }
 

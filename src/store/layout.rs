@@ -37,10 +37,7 @@ pub fn open_root(path: &Path) -> Result<Dir> {
         Ok(content) => check_version(&content).context(tried)?,
         Err(error) if error.errno() == Errno::ENOENT => {
             // A directory of somebody else must not become private, nor get our files.
-            let foreign = root
-                .entries()?
-                .into_iter()
-                .find(|entry| !is_ours_before_version(&entry.name));
+            let foreign = root.entries()?.into_iter().find(|entry| !is_ours_before_version(&entry.name));
             if let Some(entry) = foreign {
                 let message = format!(
                     "{} is not a state root: it holds {} but no version file",
@@ -70,28 +67,21 @@ fn check_version(content: &[u8]) -> Result<()> {
     match text.parse::<u32>() {
         Ok(version) if version <= VERSION => Ok(()),
         Ok(version) => {
-            let message = format!(
-                "expected format {VERSION} or older, got {version}: it was written by a newer rootlay"
-            );
+            let message =
+                format!("expected format {VERSION} or older, got {version}: it was written by a newer rootlay");
             Err(Error::new(ErrorKind::Unsupported, message))
         }
-        Err(_) => Err(Error::new(
-            ErrorKind::Failed,
-            format!("expected a format number, got `{}`", text.escape_debug()),
-        )),
+        Err(_) => {
+            Err(Error::new(ErrorKind::Failed, format!("expected a format number, got `{}`", text.escape_debug())))
+        }
     }
 }
 
 fn write_version(root: &Dir) -> Result<()> {
     // The root has no staging directory yet. Two creators at once write the same content.
-    let name = format!(
-        ".version.{}.{:?}",
-        std::process::id(),
-        std::thread::current().id()
-    );
+    let name = format!(".version.{}.{:?}", std::process::id(), std::thread::current().id());
     root.remove_tree(name.as_bytes())?;
-    root.write_new(name.as_bytes(), 0o600, format!("{VERSION}\n").as_bytes())?
-        .sync_all()?;
+    root.write_new(name.as_bytes(), 0o600, format!("{VERSION}\n").as_bytes())?.sync_all()?;
     root.rename(name.as_bytes(), root, b"version")?;
     Ok(root.sync()?)
 }
@@ -101,8 +91,7 @@ pub fn set_mode(dir: &Dir, mode: u32) -> Result<()> {
     let file = File::from(dir.as_fd().try_clone_to_owned()?);
     let tried = || format!("set the mode of a directory to {mode:o}");
     if file.metadata().context(tried)?.permissions().mode() & 0o7777 != mode {
-        file.set_permissions(Permissions::from_mode(mode))
-            .context(tried)?;
+        file.set_permissions(Permissions::from_mode(mode)).context(tried)?;
     }
     Ok(())
 }
@@ -131,16 +120,16 @@ impl Store {
         }
         let files: [(&[u8], &[u8]); 2] = [
             (b"oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#),
-            (b"index.json", br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#),
+            (
+                b"index.json",
+                br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#,
+            ),
         ];
         for (name, content) in files {
             if !self.root.exists(name)? {
                 let staging = self.stage()?;
                 let draft = staging.fresh_name("file");
-                staging
-                    .dir()
-                    .write_new(draft.as_bytes(), 0o600, content)?
-                    .sync_all()?;
+                staging.dir().write_new(draft.as_bytes(), 0o600, content)?.sync_all()?;
                 match staging.dir().rename_new(draft.as_bytes(), &self.root, name) {
                     Err(error) if error.errno() == Errno::EEXIST => {}
                     result => result?,

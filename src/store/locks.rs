@@ -19,9 +19,7 @@ const POLL: Duration = Duration::from_millis(20);
 /// The store lock as somebody holds it. It goes with this value.
 #[derive(Debug)]
 #[must_use]
-pub struct StoreLock(
-    #[expect(dead_code, reason = "the lock lives as long as the file is open")] File,
-);
+pub struct StoreLock(#[expect(dead_code, reason = "the lock lives as long as the file is open")] File);
 
 /// The right to unpack one layer. It goes with this value, and with the process.
 #[derive(Debug)]
@@ -41,9 +39,7 @@ impl Drop for LayerLock {
 
 impl Store {
     fn store_lock_file(&self) -> Result<File> {
-        self.locks
-            .open_or_create_file(b"store", 0o600)
-            .context(|| "open the store lock".to_owned())
+        self.locks.open_or_create_file(b"store", 0o600).context(|| "open the store lock".to_owned())
     }
 
     /// Waits for the shared lock: for those who write a lease.
@@ -83,11 +79,7 @@ impl Store {
                 continue;
             }
             if is_named(&self.locks, &name, &file)? {
-                return Ok(LayerLock {
-                    locks: self.locks.try_clone()?,
-                    name,
-                    _file: file,
-                });
+                return Ok(LayerLock { locks: self.locks.try_clone()?, name, _file: file });
             }
         }
     }

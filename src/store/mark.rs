@@ -36,10 +36,7 @@ impl Keep {
 
     /// What was durable when the records that name it were written: less than what is reachable, because the
     /// corrections of a part of a stack, and merged directories, are made when they are first mounted.
-    pub(super) fn named<'r>(
-        images: &[ImageRecord],
-        views: impl IntoIterator<Item = &'r ViewRecord>,
-    ) -> Self {
+    pub(super) fn named<'r>(images: &[ImageRecord], views: impl IntoIterator<Item = &'r ViewRecord>) -> Self {
         let mut keep = BTreeSet::new();
         let mut stack = |stack: &[DiffId]| {
             keep.extend(stack.iter().map(|id| Item::Dir(Kind::Layer, id.0.clone())));
@@ -49,16 +46,9 @@ impl Keep {
             stack(&image.diff_ids);
         }
         let mut merged = Vec::new();
-        for view in views
-            .into_iter()
-            .filter(|view| view.access == Access::Writable)
-        {
+        for view in views.into_iter().filter(|view| view.access == Access::Writable) {
             stack(&view.stack);
-            merged.extend(
-                view.merged
-                    .iter()
-                    .map(|chain| Item::Dir(Kind::Merged, chain.0.clone())),
-            );
+            merged.extend(view.merged.iter().map(|chain| Item::Dir(Kind::Merged, chain.0.clone())));
         }
         keep.extend(merged);
         Self(keep)
@@ -71,24 +61,14 @@ pub(super) fn items_of_image(image: &ImageRecord) -> BTreeSet<Item> {
     items.insert(Item::Blob(image.id.clone()));
     for manifest in &image.manifests {
         items.insert(Item::Blob(manifest.digest.clone()));
-        items.extend(
-            manifest
-                .indexes
-                .iter()
-                .chain(&manifest.layers)
-                .cloned()
-                .map(Item::Blob),
-        );
+        items.extend(manifest.indexes.iter().chain(&manifest.layers).cloned().map(Item::Blob));
     }
     items
 }
 
 /// Everything that is kept for a stack, base first: its layers, and what was made for it or for a part of it.
 pub(super) fn items_of_stack(stack: &[DiffId]) -> BTreeSet<Item> {
-    let mut items: BTreeSet<Item> = stack
-        .iter()
-        .map(|id| Item::Dir(Kind::Layer, id.0.clone()))
-        .collect();
+    let mut items: BTreeSet<Item> = stack.iter().map(|id| Item::Dir(Kind::Layer, id.0.clone())).collect();
     for chain in chains(stack) {
         items.insert(Item::Dir(Kind::Correction, chain.0.clone()));
         items.insert(Item::Dir(Kind::Merged, chain.0));

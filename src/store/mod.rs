@@ -86,10 +86,8 @@ impl Store {
     /// `Unsupported` if the root has a newer format, `Conflict` if the directory is in use for something else.
     pub fn open(path: &Path, boot: &str) -> Result<Self> {
         let root = layout::open_root(path)?;
-        let private = |name: &str| {
-            layout::private_dir(&root, name)
-                .context(|| format!("state root {}: {name}", path.display()))
-        };
+        let private =
+            |name: &str| layout::private_dir(&root, name).context(|| format!("state root {}: {name}", path.display()));
         let blobs = private("blobs")?;
         let content = ContentStore::new(blobs.try_clone()?);
         private("partial")?;
@@ -140,10 +138,7 @@ impl Store {
         for shelf in [&self.blobs, &self.layers, &self.corrections, &self.merged] {
             for algorithm in layout::algorithms() {
                 if shelf.exists(algorithm.as_bytes())? {
-                    shelf
-                        .open_dir(algorithm.as_bytes())?
-                        .sync()
-                        .context(tried)?;
+                    shelf.open_dir(algorithm.as_bytes())?.sync().context(tried)?;
                 }
             }
             shelf.sync().context(tried)?;
@@ -153,10 +148,6 @@ impl Store {
 
     /// The path of something in the state root, for reports.
     pub fn path_of(&self, kind: Kind, digest: &Digest) -> PathBuf {
-        self.path
-            .join(kind.folder())
-            .join(digest.algorithm().as_str())
-            .join(digest.hex())
-            .join("diff")
+        self.path.join(kind.folder()).join(digest.algorithm().as_str()).join(digest.hex()).join("diff")
     }
 }

@@ -31,9 +31,7 @@ impl Resolved<'_> {
     pub fn name<'i>(&self, image: &'i ImageRecord) -> Option<&'i Name> {
         match &self.by {
             ResolvedBy::Id => None,
-            ResolvedBy::Name(reference) => {
-                image.names.iter().find(|name| name.reference == *reference)
-            }
+            ResolvedBy::Name(reference) => image.names.iter().find(|name| name.reference == *reference),
         }
     }
 }
@@ -46,66 +44,33 @@ impl Catalog {
     /// `NotFound`, and `Failed` naming the candidates when a prefix fits several images.
     pub fn resolve(&self, text: &str, wanted: &Platform) -> Result<Resolved<'_>> {
         if let Some(digest) = whole_digest(text) {
-            let by_id: Vec<_> = self
-                .images
-                .iter()
-                .filter(|image| image.id == digest)
-                .collect();
-            let found = if by_id.is_empty() {
-                self.with_digest(&digest)
-            } else {
-                by_id
-            };
+            let by_id: Vec<_> = self.images.iter().filter(|image| image.id == digest).collect();
+            let found = if by_id.is_empty() { self.with_digest(&digest) } else { by_id };
             return found_by(ResolvedBy::Id, found, wanted).ok_or_else(|| no_such_image(text));
         }
-        let reference = text
-            .parse::<Reference>()
-            .ok()
-            .map(|reference| stored_form(reference.with_default_tag()));
+        let reference = text.parse::<Reference>().ok().map(|reference| stored_form(reference.with_default_tag()));
         if let Some(reference) = &reference {
-            let found = self
-                .images
-                .iter()
-                .filter(|image| image.names.iter().any(|name| name.reference == *reference));
-            if let Some(found) =
-                found_by(ResolvedBy::Name(reference.clone()), found.collect(), wanted)
-            {
+            let found = self.images.iter().filter(|image| image.names.iter().any(|name| name.reference == *reference));
+            if let Some(found) = found_by(ResolvedBy::Name(reference.clone()), found.collect(), wanted) {
                 return Ok(found);
             }
             if let Some(digest) = reference.digest() {
                 let mut found = self.with_digest(digest);
-                found.retain(|image| {
-                    image
-                        .names
-                        .iter()
-                        .any(|name| same_repository(&name.reference, reference))
-                });
+                found.retain(|image| image.names.iter().any(|name| same_repository(&name.reference, reference)));
                 return found_by(ResolvedBy::Id, found, wanted).ok_or_else(|| no_such_image(text));
             }
         }
-        let shown = reference.map_or_else(
-            || text.escape_debug().to_string(),
-            |reference| reference.familiar(),
-        );
+        let shown = reference.map_or_else(|| text.escape_debug().to_string(), |reference| reference.familiar());
         let Some(prefix) = id_prefix(text) else {
             return Err(no_such_image(&shown));
         };
-        let mut found: Vec<_> = self
-            .images
-            .iter()
-            .filter(|image| image.id.hex().starts_with(prefix))
-            .collect();
+        let mut found: Vec<_> = self.images.iter().filter(|image| image.id.hex().starts_with(prefix)).collect();
         if found.is_empty() {
             let fits = |digest: &Digest| digest.hex().starts_with(prefix);
-            found = self.by_manifest(|manifest| {
-                fits(&manifest.digest) || manifest.indexes.iter().any(fits)
-            });
+            found = self.by_manifest(|manifest| fits(&manifest.digest) || manifest.indexes.iter().any(fits));
         } else if found.len() > 1 {
             let candidates: Vec<String> = found.iter().map(|image| image.id.to_string()).collect();
-            let message = format!(
-                "image ID prefix `{prefix}` is ambiguous: {}",
-                candidates.join(", ")
-            );
+            let message = format!("image ID prefix `{prefix}` is ambiguous: {}", candidates.join(", "));
             return Err(Error::new(ErrorKind::Failed, message));
         }
         found_by(ResolvedBy::Id, found, wanted).ok_or_else(|| no_such_image(&shown))
@@ -115,12 +80,7 @@ impl Catalog {
     pub fn resolve_unreadable(&self, text: &str) -> Option<&Unreadable> {
         let hex = whole_digest(text).map(|digest| digest.hex().to_owned());
         let prefix = hex.as_deref().or_else(|| id_prefix(text))?;
-        let fits = |record: &&Unreadable| {
-            record
-                .id
-                .as_ref()
-                .is_some_and(|id| id.hex().starts_with(prefix))
-        };
+        let fits = |record: &&Unreadable| record.id.as_ref().is_some_and(|id| id.hex().starts_with(prefix));
         let mut found = self.unreadable.iter().filter(fits);
         found.next().filter(|_| found.next().is_none())
     }
@@ -130,10 +90,7 @@ impl Catalog {
     }
 
     fn by_manifest(&self, fits: impl Fn(&super::ManifestRecord) -> bool) -> Vec<&ImageRecord> {
-        self.images
-            .iter()
-            .filter(|image| image.manifests.iter().any(&fits))
-            .collect()
+        self.images.iter().filter(|image| image.manifests.iter().any(&fits)).collect()
     }
 }
 
@@ -144,33 +101,18 @@ pub fn no_such_image(name: &str) -> Error {
 
 /// `sha256:<64 digits>`, or the digits alone.
 fn whole_digest(text: &str) -> Option<Digest> {
-    text.parse()
-        .or_else(|_| format!("sha256:{text}").parse())
-        .ok()
+    text.parse().or_else(|_| format!("sha256:{text}").parse()).ok()
 }
 
 /// The digits of a possible prefix of an image ID, without `sha256:`.
 fn id_prefix(text: &str) -> Option<&str> {
     let prefix = text.strip_prefix("sha256:").unwrap_or(text);
-    let hex = !prefix.is_empty()
-        && prefix
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let hex = !prefix.is_empty() && prefix.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     hex.then_some(prefix)
 }
 
-fn found_by<'c>(
-    by: ResolvedBy,
-    mut images: Vec<&'c ImageRecord>,
-    wanted: &Platform,
-) -> Option<Resolved<'c>> {
-    images.sort_by_key(|image| {
-        (
-            wanted.rank(&image.platform).unwrap_or(u32::MAX),
-            &image.platform,
-            &image.id,
-        )
-    });
+fn found_by<'c>(by: ResolvedBy, mut images: Vec<&'c ImageRecord>, wanted: &Platform) -> Option<Resolved<'c>> {
+    images.sort_by_key(|image| (wanted.rank(&image.platform).unwrap_or(u32::MAX), &image.platform, &image.id));
     (!images.is_empty()).then_some(Resolved { by, images })
 }
 
@@ -178,11 +120,7 @@ fn found_by<'c>(
 pub fn stored_form(reference: Reference) -> Reference {
     match reference.digest() {
         Some(digest) if reference.tag().is_some() => {
-            let text = format!(
-                "{}/{}@{digest}",
-                reference.registry(),
-                reference.repository()
-            );
+            let text = format!("{}/{}@{digest}", reference.registry(), reference.repository());
             // A reference without its tag is one.
             text.parse().unwrap_or(reference)
         }
@@ -199,20 +137,13 @@ pub fn same_repository(one: &Reference, other: &Reference) -> bool {
 pub(super) fn give_to_latest(images: &mut [ImageRecord]) {
     let claims: Vec<(Platform, Name)> = images
         .iter()
-        .flat_map(|image| {
-            image
-                .names
-                .iter()
-                .map(|name| (image.platform.normalized(), name.clone()))
-        })
+        .flat_map(|image| image.names.iter().map(|name| (image.platform.normalized(), name.clone())))
         .collect();
     for image in images {
         let platform = image.platform.normalized();
         image.names.retain(|name| {
             !claims.iter().any(|(of, claim)| {
-                *of == platform
-                    && claim.reference == name.reference
-                    && claim.generation > name.generation
+                *of == platform && claim.reference == name.reference && claim.generation > name.generation
             })
         });
     }
@@ -220,11 +151,7 @@ pub(super) fn give_to_latest(images: &mut [ImageRecord]) {
 
 /// The change that records `new` and moves its names to it, the new owner first.
 pub(super) fn install(catalog: &Catalog, new: Installed, now: &str) -> Change {
-    let generations = catalog
-        .images
-        .iter()
-        .flat_map(|image| &image.names)
-        .map(|name| name.generation);
+    let generations = catalog.images.iter().flat_map(|image| &image.names).map(|name| name.generation);
     let generation = generations.max().unwrap_or_default() + 1;
     let known = catalog.images.iter().find(|image| image.id == new.id);
     let mut owner = known.cloned().unwrap_or_else(|| ImageRecord {
@@ -236,11 +163,8 @@ pub(super) fn install(catalog: &Catalog, new: Installed, now: &str) -> Change {
         manifests: Vec::new(),
         names: Vec::new(),
     });
-    let names: Vec<Reference> = new
-        .names
-        .into_iter()
-        .map(|reference| stored_form(reference.with_default_tag()))
-        .collect();
+    let names: Vec<Reference> =
+        new.names.into_iter().map(|reference| stored_form(reference.with_default_tag())).collect();
     owner.names.retain(|name| !names.contains(&name.reference));
     owner.names.extend(names.iter().map(|reference| Name {
         reference: reference.clone(),
@@ -248,19 +172,14 @@ pub(super) fn install(catalog: &Catalog, new: Installed, now: &str) -> Change {
         generation,
         tagged: now.to_owned(),
     }));
-    owner
-        .manifests
-        .retain(|manifest| manifest.digest != new.manifest.digest);
+    owner.manifests.retain(|manifest| manifest.digest != new.manifest.digest);
     owner.manifests.push(new.manifest);
     drop_unused_manifests(&mut owner);
     let platform = owner.platform.normalized();
     let mut losers: Vec<ImageRecord> = Vec::new();
     for image in &catalog.images {
         let loses = |name: &Name| names.contains(&name.reference);
-        if image.id != owner.id
-            && image.platform.normalized() == platform
-            && image.names.iter().any(loses)
-        {
+        if image.id != owner.id && image.platform.normalized() == platform && image.names.iter().any(loses) {
             let mut loser = image.clone();
             loser.names.retain(|name| !loses(name));
             drop_unused_manifests(&mut loser);
@@ -269,23 +188,14 @@ pub(super) fn install(catalog: &Catalog, new: Installed, now: &str) -> Change {
     }
     let mut write = vec![owner];
     write.append(&mut losers);
-    Change {
-        write,
-        delete: Vec::new(),
-    }
+    Change { write, delete: Vec::new() }
 }
 
 /// Forgets the manifests that no name stands for, except for the newest.
 pub fn drop_unused_manifests(image: &mut ImageRecord) {
-    let newest = image
-        .manifests
-        .last()
-        .map(|manifest| manifest.digest.clone());
-    let ImageRecord {
-        manifests, names, ..
-    } = image;
+    let newest = image.manifests.last().map(|manifest| manifest.digest.clone());
+    let ImageRecord { manifests, names, .. } = image;
     manifests.retain(|manifest| {
-        Some(&manifest.digest) == newest.as_ref()
-            || names.iter().any(|name| name.manifest == manifest.digest)
+        Some(&manifest.digest) == newest.as_ref() || names.iter().any(|name| name.manifest == manifest.digest)
     });
 }

@@ -28,21 +28,15 @@ pub fn write(
     durability: Durability,
 ) -> Result<()> {
     let tried = || format!("write the record {name}");
-    let mut content = serde_json::to_vec_pretty(record)
-        .map_err(|error| Error::with_source(ErrorKind::Failed, tried(), error))?;
+    let mut content =
+        serde_json::to_vec_pretty(record).map_err(|error| Error::with_source(ErrorKind::Failed, tried(), error))?;
     content.push(b'\n');
     let draft = staging.fresh_name("record");
-    let file = staging
-        .dir()
-        .write_new(draft.as_bytes(), 0o600, &content)
-        .context(tried)?;
+    let file = staging.dir().write_new(draft.as_bytes(), 0o600, &content).context(tried)?;
     if durability == Durability::Synced {
         file.sync_all().context(tried)?;
     }
-    staging
-        .dir()
-        .rename(draft.as_bytes(), dir, name.as_bytes())
-        .context(tried)?;
+    staging.dir().rename(draft.as_bytes(), dir, name.as_bytes()).context(tried)?;
     if durability == Durability::Synced {
         dir.sync().context(tried)?;
     }
@@ -57,7 +51,5 @@ pub fn read<T: DeserializeOwned>(dir: &Dir, name: &[u8]) -> Result<Option<T>> {
         Err(error) if matches!(error.errno(), Errno::ENOENT | Errno::ESTALE) => return Ok(None),
         result => result.context(tried)?,
     };
-    serde_json::from_slice(&content)
-        .map(Some)
-        .map_err(|error| Error::with_source(ErrorKind::Failed, tried(), error))
+    serde_json::from_slice(&content).map(Some).map_err(|error| Error::with_source(ErrorKind::Failed, tried(), error))
 }

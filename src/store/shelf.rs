@@ -83,48 +83,22 @@ impl Store {
             result => result.context(|| format!("open {} {digest}", kind.word()))?,
         };
         let usable = named.contains(&Item::Dir(kind, digest.clone())) || self.is_of_this_boot(&dir);
-        Ok(if usable {
-            Found::Usable(dir)
-        } else {
-            Found::Stale
-        })
+        Ok(if usable { Found::Usable(dir) } else { Found::Stale })
     }
 
     /// A commit file that cannot be read was never durable: an earlier boot.
     fn is_of_this_boot(&self, dir: &Dir) -> bool {
-        record::read::<Commit>(dir, b"commit.json")
-            .ok()
-            .flatten()
-            .is_some_and(|commit| commit.boot == self.boot)
+        record::read::<Commit>(dir, b"commit.json").ok().flatten().is_some_and(|commit| commit.boot == self.boot)
     }
 
     /// Renames the directory `draft` of `staging` into its place, and says whether it was the first there.
-    pub fn commit(
-        &self,
-        staging: &Staging<'_>,
-        draft: &str,
-        kind: Kind,
-        digest: &Digest,
-    ) -> Result<bool> {
+    pub fn commit(&self, staging: &Staging<'_>, draft: &str, kind: Kind, digest: &Digest) -> Result<bool> {
         let tried = || format!("commit {} {digest}", kind.word());
-        let commit = Commit {
-            boot: self.boot.clone(),
-        };
+        let commit = Commit { boot: self.boot.clone() };
         let dir = staging.dir().open_dir(draft.as_bytes()).context(tried)?;
-        record::write(
-            staging,
-            &dir,
-            "commit.json",
-            &commit,
-            record::Durability::ThisBoot,
-        )
-        .context(tried)?;
-        let shelf =
-            layout::private_dir(self.shelf(kind), digest.algorithm().as_str()).context(tried)?;
-        match staging
-            .dir()
-            .rename_new(draft.as_bytes(), &shelf, digest.hex().as_bytes())
-        {
+        record::write(staging, &dir, "commit.json", &commit, record::Durability::ThisBoot).context(tried)?;
+        let shelf = layout::private_dir(self.shelf(kind), digest.algorithm().as_str()).context(tried)?;
+        match staging.dir().rename_new(draft.as_bytes(), &shelf, digest.hex().as_bytes()) {
             Err(error) if matches!(error.errno(), Errno::EEXIST | Errno::ENOTEMPTY) => Ok(false),
             result => result.context(tried).map(|()| true),
         }
@@ -134,9 +108,7 @@ impl Store {
     pub fn discard_stale(&self, staging: &Staging<'_>, kind: Kind, digest: &Digest) -> Result<()> {
         let _lock = self.lock_exclusive()?;
         match self.find(kind, digest, &self.named()?)? {
-            Found::Stale => self
-                .take(staging, &Item::Dir(kind, digest.clone()))
-                .map(drop),
+            Found::Stale => self.take(staging, &Item::Dir(kind, digest.clone())).map(drop),
             Found::Usable(_) | Found::Missing => Ok(()),
         }
     }

@@ -47,17 +47,10 @@ impl FromStr for Item {
     type Err = Error;
 
     fn from_str(line: &str) -> Result<Self> {
-        let bad = || {
-            Error::new(
-                ErrorKind::Failed,
-                format!("bad line in a lease: `{}`", line.escape_debug()),
-            )
-        };
+        let bad = || Error::new(ErrorKind::Failed, format!("bad line in a lease: `{}`", line.escape_debug()));
         let (word, digest) = line.split_once(' ').ok_or_else(bad)?;
         let digest: Digest = digest.parse()?;
-        let kind = [Kind::Layer, Kind::Correction, Kind::Merged]
-            .into_iter()
-            .find(|kind| kind.word() == word);
+        let kind = [Kind::Layer, Kind::Correction, Kind::Merged].into_iter().find(|kind| kind.word() == word);
         match kind {
             Some(kind) => Ok(Self::Dir(kind, digest)),
             None if word == "blob" => Ok(Self::Blob(digest)),
@@ -97,15 +90,8 @@ impl Store {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         let tried = || "create a staging directory".to_owned();
         loop {
-            let nanos = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default()
-                .as_nanos();
-            let name = format!(
-                "{}-{nanos:x}-{}",
-                std::process::id(),
-                COUNTER.fetch_add(1, Ordering::Relaxed)
-            );
+            let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+            let name = format!("{}-{nanos:x}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
             match self.staging.create_dir(name.as_bytes(), 0o700) {
                 Err(error) if error.errno() == Errno::EEXIST => continue,
                 result => result.context(tried)?,
@@ -115,13 +101,7 @@ impl Store {
             let lease = dir.create_file(LEASE, 0o600).context(tried)?;
             // Nobody can have it: those who look for the dead hold the exclusive store lock.
             lock::lock(&lease, Mode::Exclusive, "lease")?;
-            return Ok(Staging {
-                store: self,
-                name,
-                dir,
-                lease: Mutex::new(lease),
-                counter: AtomicU64::new(0),
-            });
+            return Ok(Staging { store: self, name, dir, lease: Mutex::new(lease), counter: AtomicU64::new(0) });
         }
     }
 
@@ -129,16 +109,10 @@ impl Store {
     pub(super) fn leases(&self) -> Result<Leases> {
         let mut leases = Leases::default();
         for entry in self.staging.entries()? {
-            let lease = match self
-                .staging
-                .open_dir(&entry.name)
-                .and_then(|dir| dir.open_file(LEASE))
-            {
+            let lease = match self.staging.open_dir(&entry.name).and_then(|dir| dir.open_file(LEASE)) {
                 Ok(file) => file,
                 // Killed before it had a lease, or no staging directory at all. The deleters remove the lease last.
-                Err(error)
-                    if matches!(error.errno(), Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) =>
-                {
+                Err(error) if matches!(error.errno(), Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => {
                     leases.dead.push((entry.name, None));
                     continue;
                 }
@@ -148,8 +122,8 @@ impl Store {
                 leases.dead.push((entry.name, Some(lease)));
                 continue;
             }
-            let text = std::io::read_to_string(&lease)
-                .context(|| format!("read the lease of {}", escape(&entry.name)))?;
+            let text =
+                std::io::read_to_string(&lease).context(|| format!("read the lease of {}", escape(&entry.name)))?;
             for line in text.lines() {
                 leases.items.insert(line.parse()?);
             }
@@ -175,17 +149,13 @@ impl Store {
         for (name, lease) in &dead {
             if lease.is_some() {
                 // Its lock is ours from here on, so it would count as a living lease.
-                self.staging
-                    .open_dir(name)?
-                    .open_or_create_file(LEASE, 0o600)?
-                    .set_len(0)?;
+                self.staging.open_dir(name)?.open_or_create_file(LEASE, 0o600)?.set_len(0)?;
             }
         }
         drop(lock);
         for (name, lease) in dead {
             // The lease stays locked meanwhile, so that nobody else removes the same.
-            self.remove_staging(&name)
-                .context(|| format!("remove staging/{}", escape(&name)))?;
+            self.remove_staging(&name).context(|| format!("remove staging/{}", escape(&name)))?;
             drop(lease);
         }
         Ok(())

@@ -48,27 +48,12 @@ impl Store {
         if change == Change::default() {
             return Ok((answer, Freed::default()));
         }
-        let touched: BTreeSet<&Digest> = change
-            .write
-            .iter()
-            .map(|record| &record.id)
-            .chain(&change.delete)
-            .collect();
-        let candidates: BTreeSet<Item> = before
-            .images
-            .iter()
-            .filter(|image| touched.contains(&image.id))
-            .flat_map(mark::items_of_image)
-            .collect();
+        let touched: BTreeSet<&Digest> = change.write.iter().map(|record| &record.id).chain(&change.delete).collect();
+        let candidates: BTreeSet<Item> =
+            before.images.iter().filter(|image| touched.contains(&image.id)).flat_map(mark::items_of_image).collect();
         for image in &change.write {
             let dir = self.image_dir(image.id.algorithm())?;
-            record::write(
-                staging,
-                &dir,
-                &format!("{}.json", image.id.hex()),
-                image,
-                Durability::Synced,
-            )?;
+            record::write(staging, &dir, &format!("{}.json", image.id.hex()), image, Durability::Synced)?;
         }
         for id in &change.delete {
             self.delete_image_record(id)?;
@@ -93,11 +78,7 @@ impl Store {
             // Nobody knows what an unreadable record names: everything stays until it is removed.
             return Ok(Freed::default());
         }
-        let keep = Keep::reachable(
-            &catalog.images,
-            views.iter().filter_map(View::record),
-            self.leases()?.items,
-        );
+        let keep = Keep::reachable(&catalog.images, views.iter().filter_map(View::record), self.leases()?.items);
         let mut freed = Freed::default();
         for item in candidates {
             if !keep.contains(item) && self.take(staging, item)? {

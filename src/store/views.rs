@@ -136,10 +136,9 @@ impl ViewDir {
 fn read(dir: &Dir, name: &str) -> Result<ViewRecord> {
     match record::read::<ViewRecord>(dir, b"view.json")? {
         Some(record) if record.name == name => Ok(record),
-        Some(record) => Err(Error::new(
-            ErrorKind::Failed,
-            format!("it is the record of {}", record.name.escape_debug()),
-        )),
+        Some(record) => {
+            Err(Error::new(ErrorKind::Failed, format!("it is the record of {}", record.name.escape_debug())))
+        }
         None => Err(Error::new(ErrorKind::Failed, "it has no record")),
     }
 }
@@ -157,9 +156,7 @@ pub fn check_view_name(name: &str) -> Result<()> {
     let word = |byte: u8| byte.is_ascii_alphanumeric();
     let fits = name.len() <= 128
         && name.bytes().next().is_some_and(word)
-        && name
-            .bytes()
-            .all(|byte| word(byte) || matches!(byte, b'_' | b'.' | b'-'));
+        && name.bytes().all(|byte| word(byte) || matches!(byte, b'_' | b'.' | b'-'));
     if fits {
         return Ok(());
     }
@@ -188,11 +185,7 @@ impl Store {
             if content.1.is_err() && !self.views.exists(&entry.name)? {
                 continue;
             }
-            views.push(View {
-                name,
-                changed: content.0,
-                content: content.1,
-            });
+            views.push(View { name, changed: content.0, content: content.1 });
         }
         views.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(views)
@@ -202,28 +195,14 @@ impl Store {
     ///
     /// # Errors
     /// `Conflict` if the name is taken; the draft is still there then.
-    pub fn create_view(
-        &self,
-        staging: &Staging<'_>,
-        draft: &str,
-        record: &ViewRecord,
-    ) -> Result<ViewDir> {
+    pub fn create_view(&self, staging: &Staging<'_>, draft: &str, record: &ViewRecord) -> Result<ViewDir> {
         let name = record.name.clone();
-        let view = ViewDir {
-            dir: staging.dir().open_dir(draft.as_bytes())?,
-            name,
-        };
+        let view = ViewDir { dir: staging.dir().open_dir(draft.as_bytes())?, name };
         lock::lock(&as_file(&view.dir)?, Mode::Exclusive, "view")?;
         view.write(staging, record)?;
-        match staging
-            .dir()
-            .rename_new(draft.as_bytes(), &self.views, view.name.as_bytes())
-        {
+        match staging.dir().rename_new(draft.as_bytes(), &self.views, view.name.as_bytes()) {
             Err(error) if matches!(error.errno(), Errno::EEXIST | Errno::ENOTEMPTY) => {
-                Err(Error::new(
-                    ErrorKind::Conflict,
-                    format!("the view name `{}` is taken", view.name),
-                ))
+                Err(Error::new(ErrorKind::Conflict, format!("the view name `{}` is taken", view.name)))
             }
             result => {
                 result.context(|| format!("create the view {}", view.name))?;
@@ -249,10 +228,7 @@ impl Store {
         let open = rustix::fs::fstat(&dir).map_err(std::io::Error::from)?;
         match self.views.stat(name.as_bytes()) {
             Ok(stat) if (stat.st_dev, stat.st_ino) == (open.st_dev, open.st_ino) => {
-                Ok(Some(ViewDir {
-                    name: name.to_owned(),
-                    dir,
-                }))
+                Ok(Some(ViewDir { name: name.to_owned(), dir }))
             }
             Err(error) if error.errno() != Errno::ENOENT => Err(error.into()),
             _ => Ok(None),
@@ -277,9 +253,7 @@ impl Store {
     pub fn remove_view(&self, staging: &Staging<'_>, view: ViewDir) -> Result<()> {
         let tried = || format!("remove the view {}", view.name);
         let draft = staging.fresh_name("view");
-        self.views
-            .rename(view.name.as_bytes(), staging.dir(), draft.as_bytes())
-            .context(tried)?;
+        self.views.rename(view.name.as_bytes(), staging.dir(), draft.as_bytes()).context(tried)?;
         self.views.sync().context(tried)?;
         drop(view);
         Ok(())
@@ -326,10 +300,7 @@ mod path_bytes {
     }
 
     #[expect(clippy::ref_option, reason = "serde passes the field like that")]
-    pub fn serialize<S: Serializer>(
-        path: &Option<PathBuf>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
         let form = path.as_ref().map(|path| match path.to_str() {
             Some(text) => Form::Text(text.to_owned()),
             None => Form::Bytes(path.as_os_str().as_bytes().to_vec()),
@@ -337,14 +308,10 @@ mod path_bytes {
         form.serialize(serializer)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<PathBuf>, D::Error> {
-        Ok(
-            Option::<Form>::deserialize(deserializer)?.map(|form| match form {
-                Form::Text(text) => text.into(),
-                Form::Bytes(bytes) => OsString::from_vec(bytes).into(),
-            }),
-        )
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+        Ok(Option::<Form>::deserialize(deserializer)?.map(|form| match form {
+            Form::Text(text) => text.into(),
+            Form::Bytes(bytes) => OsString::from_vec(bytes).into(),
+        }))
     }
 }

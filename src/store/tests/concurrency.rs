@@ -24,13 +24,7 @@ fn row_182_two_that_want_one_layer_unpack_it_once() {
         }
     });
     assert_eq!(unpacked.into_inner(), 1);
-    assert!(
-        !root
-            .path()
-            .join("locks")
-            .join(format!("layer-{}", digest("a").hex()))
-            .exists()
-    );
+    assert!(!root.path().join("locks").join(format!("layer-{}", digest("a").hex())).exists());
 }
 
 #[test]
@@ -40,12 +34,7 @@ fn a_waiter_for_a_layer_can_be_interrupted() {
     let _lock = store.lock_layer(&layer("a"), &Cancel::new()).unwrap();
     let cancel = Cancel::new();
     thread::scope(|scope| {
-        let waiter = scope.spawn(|| {
-            root.open()
-                .lock_layer(&layer("a"), &cancel)
-                .unwrap_err()
-                .kind()
-        });
+        let waiter = scope.spawn(|| root.open().lock_layer(&layer("a"), &cancel).unwrap_err().kind());
         thread::sleep(Duration::from_millis(30));
         cancel.raise(15);
         assert_eq!(waiter.join().unwrap(), ErrorKind::Interrupted(15));
@@ -67,18 +56,14 @@ fn installing_and_removing_at_once_never_loses_a_layer_that_is_named() {
                     let staging = store.stage().unwrap();
                     let text = format!("image {worker} {turn}");
                     let own = format!("own {worker}");
-                    staging
-                        .rely_on([layer_item("shared"), layer_item(&own)])
-                        .unwrap();
+                    staging.rely_on([layer_item("shared"), layer_item(&own)]).unwrap();
                     for text in ["shared", own.as_str()] {
                         let _lock = store.lock_layer(&layer(text), &Cancel::new()).unwrap();
                         if found(&store, text) == "missing" {
                             commit_layer(&store, text);
                         }
                     }
-                    store
-                        .install(&staging, image(&text, &["shared", &own], &["same"]))
-                        .unwrap();
+                    store.install(&staging, image(&text, &["shared", &own], &["same"])).unwrap();
                     drop(staging);
                     assert_eq!(found(&store, "shared"), "usable");
                     if turn < 5 {
@@ -92,12 +77,7 @@ fn installing_and_removing_at_once_never_loses_a_layer_that_is_named() {
     assert_eq!(found(&store, "shared"), "usable");
     let catalog = store.catalog().unwrap();
     assert_eq!(catalog.images.len(), 6);
-    assert_eq!(
-        names(&store).len(),
-        1,
-        "one image has the name: {:?}",
-        names(&store)
-    );
+    assert_eq!(names(&store).len(), 1, "one image has the name: {:?}", names(&store));
     for worker in 0..6 {
         assert_eq!(found(&store, &format!("own {worker}")), "usable");
         delete(&store, &format!("image {worker} 5"));

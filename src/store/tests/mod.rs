@@ -59,18 +59,12 @@ fn commit_layer(store: &Store, text: &str) -> bool {
     let staging = store.stage().unwrap();
     let (draft, dir) = staging.new_dir("layer", 0o700).unwrap();
     dir.create_dir(b"diff", 0o755).unwrap();
-    dir.write_new(b"layer.json", 0o600, text.as_bytes())
-        .unwrap();
-    store
-        .commit(&staging, &draft, Kind::Layer, &digest(text))
-        .unwrap()
+    dir.write_new(b"layer.json", 0o600, text.as_bytes()).unwrap();
+    store.commit(&staging, &draft, Kind::Layer, &digest(text)).unwrap()
 }
 
 fn found(store: &Store, text: &str) -> &'static str {
-    match store
-        .find(Kind::Layer, &digest(text), &store.named().unwrap())
-        .unwrap()
-    {
+    match store.find(Kind::Layer, &digest(text), &store.named().unwrap()).unwrap() {
         Found::Usable(_) => "usable",
         Found::Stale => "stale",
         Found::Missing => "missing",
@@ -91,10 +85,7 @@ fn image(text: &str, layers: &[&str], names: &[&str]) -> Installed {
             digest: manifest,
             size: 2,
             indexes: Vec::new(),
-            layers: layers
-                .iter()
-                .map(|text| digest(&format!("blob of {text}")))
-                .collect(),
+            layers: layers.iter().map(|text| digest(&format!("blob of {text}"))).collect(),
             origin: "test".to_owned(),
             added: now(),
         },
@@ -107,25 +98,17 @@ fn install(store: &Store, image: Installed) {
 }
 
 fn delete(store: &Store, text: &str) -> Freed {
-    let change = Change {
-        write: Vec::new(),
-        delete: vec![digest(text)],
-    };
-    store
-        .change(&store.stage().unwrap(), |_| Ok((change, ())))
-        .unwrap()
-        .1
+    let change = Change { write: Vec::new(), delete: vec![digest(text)] };
+    store.change(&store.stage().unwrap(), |_| Ok((change, ()))).unwrap().1
 }
 
 /// `name image` of all names.
 fn names(store: &Store) -> BTreeSet<String> {
     let catalog = store.catalog().unwrap();
-    let lines = catalog.images.iter().flat_map(|image| {
-        image
-            .names
-            .iter()
-            .map(|name| format!("{} {}", name.reference.familiar(), image.id.short()))
-    });
+    let lines = catalog
+        .images
+        .iter()
+        .flat_map(|image| image.names.iter().map(|name| format!("{} {}", name.reference.familiar(), image.id.short())));
     lines.collect()
 }
 
@@ -138,10 +121,7 @@ fn view(name: &str, layers: &[&str], access: Access) -> ViewRecord {
         merged: ChainId::of(&stack),
         stack,
         access,
-        options: ViewOptions {
-            nosuid: true,
-            nodev: true,
-        },
+        options: ViewOptions { nosuid: true, nodev: true },
         target: None,
         state: State::New,
         boot: BOOT.to_owned(),

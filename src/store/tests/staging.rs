@@ -10,19 +10,12 @@ fn what_the_dead_left_is_removed_and_the_living_stay() {
     living.rely_on([layer_item("a")]).unwrap();
     let staging = root.path().join("staging");
     fs::create_dir_all(staging.join("killed/layer-0/diff/etc")).unwrap();
-    fs::write(
-        staging.join("killed/lease"),
-        format!("layer {}\nlay", digest("a")),
-    )
-    .unwrap();
+    fs::write(staging.join("killed/lease"), format!("layer {}\nlay", digest("a"))).unwrap();
     fs::create_dir(staging.join("killed-before-its-lease")).unwrap();
     fs::write(staging.join("a-file"), "").unwrap();
     let other = root.open();
     assert_eq!(entries(&root, "staging").len(), 1);
-    assert_eq!(
-        other.leases().unwrap().items,
-        BTreeSet::from([layer_item("a")])
-    );
+    assert_eq!(other.leases().unwrap().items, BTreeSet::from([layer_item("a")]));
     drop(living);
     assert!(entries(&root, "staging").is_empty());
 }
@@ -57,8 +50,5 @@ fn leases_read_back() {
     staging.end_lease().unwrap();
     assert!(store.leases().unwrap().items.is_empty());
     staging.rely_on([layer_item("z")]).unwrap();
-    assert_eq!(
-        store.leases().unwrap().items,
-        BTreeSet::from([layer_item("z")])
-    );
+    assert_eq!(store.leases().unwrap().items, BTreeSet::from([layer_item("z")]));
 }

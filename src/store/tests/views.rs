@@ -11,18 +11,12 @@ fn a_view_has_its_name_alone() {
     let (store, other) = (root.open(), root.open());
     let record = view("v", &["a"], Access::Writable);
     let held = create_view(&store, &record).unwrap();
-    assert_eq!(
-        create_view(&other, &record).unwrap_err().kind(),
-        ErrorKind::Conflict
-    );
+    assert_eq!(create_view(&other, &record).unwrap_err().kind(), ErrorKind::Conflict);
     assert!(entries(&root, "staging").is_empty());
     assert!(other.try_lock_view("v").unwrap().is_none());
     let interrupted = Cancel::new();
     interrupted.raise(2);
-    assert_eq!(
-        other.lock_view("v", &interrupted).unwrap_err().kind(),
-        ErrorKind::Interrupted(2)
-    );
+    assert_eq!(other.lock_view("v", &interrupted).unwrap_err().kind(), ErrorKind::Interrupted(2));
     drop(held);
     let held = other.lock_view("v", &Cancel::new()).unwrap().unwrap();
     assert_eq!(held.record().unwrap(), record);
@@ -38,12 +32,8 @@ fn a_waiter_does_not_get_a_view_that_was_replaced() {
     let store = root.open();
     let held = create_view(&store, &view("v", &["a"], Access::ReadOnly)).unwrap();
     std::thread::scope(|scope| {
-        let waiter = scope.spawn(|| {
-            root.open()
-                .lock_view("v", &Cancel::new())
-                .unwrap()
-                .map(|view| view.record().unwrap())
-        });
+        let waiter =
+            scope.spawn(|| root.open().lock_view("v", &Cancel::new()).unwrap().map(|view| view.record().unwrap()));
         std::thread::sleep(std::time::Duration::from_millis(30));
         store.remove_view(&store.stage().unwrap(), held).unwrap();
         let held = create_view(&store, &view("v", &["b"], Access::ReadOnly)).unwrap();
@@ -81,10 +71,7 @@ fn an_unreadable_view_is_listed_by_its_name() {
     std::fs::create_dir_all(root.path().join("views/bad")).unwrap();
     std::fs::write(root.path().join("views/bad/view.json"), "{").unwrap();
     let views = store.views().unwrap();
-    let listed: Vec<(&str, bool)> = views
-        .iter()
-        .map(|view| (view.name.as_str(), view.content.is_ok()))
-        .collect();
+    let listed: Vec<(&str, bool)> = views.iter().map(|view| (view.name.as_str(), view.content.is_ok())).collect();
     assert_eq!(listed, [("bad", false), ("empty", false), ("good", true)]);
 }
 
@@ -93,21 +80,7 @@ fn names_of_views_are_safe_as_paths() {
     for good in ["a", "busybox-1", "A.b_c-d", "0"] {
         check_view_name(good).unwrap();
     }
-    for bad in [
-        "",
-        ".",
-        "..",
-        "-a",
-        "a/b",
-        "a b",
-        "a\n",
-        "é",
-        &"a".repeat(129),
-    ] {
-        assert_eq!(
-            check_view_name(bad).unwrap_err().kind(),
-            ErrorKind::Usage,
-            "{bad:?}"
-        );
+    for bad in ["", ".", "..", "-a", "a/b", "a b", "a\n", "é", &"a".repeat(129)] {
+        assert_eq!(check_view_name(bad).unwrap_err().kind(), ErrorKind::Usage, "{bad:?}");
     }
 }
