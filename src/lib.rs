@@ -15,6 +15,7 @@ pub mod oci;
 pub mod progress;
 
 mod content;
+mod source;
 mod sys;
 
 pub use error::{Error, ErrorKind, Result};
