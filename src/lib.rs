@@ -9,16 +9,18 @@
 //! | 1 | [`oci`], `sys` |
 //! | 2 | `content`, `layer`, `mount`, `source` |
 //! | 3 | `store` |
-//! | 4 | `ops` |
+//! | 4 | [`ops`] |
 
 pub mod cancel;
 pub mod error;
 pub mod oci;
+pub mod ops;
 pub mod progress;
 
 mod content;
 mod layer;
 mod mount;
+mod source;
 mod store;
 mod sys;
 

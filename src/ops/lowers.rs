@@ -63,7 +63,7 @@ pub(super) fn paths(store: &Store, stack: &[DiffId]) -> Result<Vec<PathBuf>> {
     let summaries = stack
         .iter()
         .map(|id| {
-            let dir = store.open(Kind::Layer, &id.0)?.ok_or_else(|| missing(id))?;
+            let dir = store.open_committed(Kind::Layer, &id.0)?.ok_or_else(|| missing(id))?;
             summary(&dir, id)
         })
         .collect::<Result<Vec<_>>>()?;

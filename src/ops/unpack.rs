@@ -37,26 +37,16 @@ struct Failure {
 impl Failure {
     /// Of several errors the one of the lowest layer is told.
     fn add(&self, number: usize, error: Error) {
+        self.stop.store(true, Ordering::SeqCst);
         let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
-        let stopped = self.stop.swap(true, Ordering::SeqCst) && is_stop(&error);
-        if !stopped && first.as_ref().is_none_or(|(lowest, _)| number < *lowest) {
+        if error.kind() != STOPPED && first.as_ref().is_none_or(|(lowest, _)| number < *lowest) {
             *first = Some((number, error));
         }
     }
 }
 
-const STOPPED: &str = "another layer failed";
-
-fn is_stop(error: &Error) -> bool {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = cause {
-        if error.to_string() == STOPPED {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
-}
+/// What a thread returns that stops because another one has failed: no signal has this number.
+const STOPPED: ErrorKind = ErrorKind::Interrupted(0);
 
 /// Makes sure that each layer is unpacked and its blob stored. `layers` are base first; a repeated one counts once.
 pub(super) fn layers(run: &Run<'_>, source: &dyn Source, layers: &[(&Descriptor, &DiffId)]) -> Result<()> {
@@ -97,7 +87,7 @@ impl Job<'_> {
         let check = || {
             run.cancel.check()?;
             if stop.load(Ordering::Relaxed) {
-                return Err(Error::new(ErrorKind::Failed, STOPPED));
+                return Err(Error::new(STOPPED, "another layer failed"));
             }
             Ok(())
         };

@@ -7,7 +7,6 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::Store;
-use crate::cancel::Cancel;
 use crate::error::{Context, Result};
 use crate::oci::DiffId;
 use crate::sys::dir::Dir;
@@ -67,11 +66,11 @@ impl Store {
     /// A thread holds one such lock at a time. After waiting, the layer may be there: look again.
     ///
     /// # Errors
-    /// `Interrupted` when `cancel` was raised meanwhile.
-    pub fn lock_layer(&self, layer: &DiffId, cancel: &Cancel) -> Result<LayerLock> {
+    /// What `check` says: it is asked while this waits.
+    pub fn lock_layer(&self, layer: &DiffId, check: &dyn Fn() -> Result<()>) -> Result<LayerLock> {
         let name = format!("layer-{}", layer.0.hex());
         loop {
-            cancel.check()?;
+            check()?;
             let file = self.locks.open_or_create_file(name.as_bytes(), 0o600)?;
             if !lock::try_lock(&file, Mode::Exclusive, &name)? {
                 drop(file);

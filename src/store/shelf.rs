@@ -73,15 +73,20 @@ impl Store {
         }
     }
 
+    /// Opens the directory of this digest, whatever it is worth; `None` if there is none.
+    pub fn open_committed(&self, kind: Kind, digest: &Digest) -> Result<Option<Dir>> {
+        let path = format!("{}/{}", digest.algorithm().as_str(), digest.hex());
+        match self.shelf(kind).open_dir(path.as_bytes()) {
+            Err(error) if error.errno() == Errno::ENOENT => Ok(None),
+            result => result.map(Some).context(|| format!("open {} {digest}", kind.word())),
+        }
+    }
+
     /// Looks for the directory of this digest; `named` is what records name ([`Store::named`]).
     ///
     /// Write it into the lease before, or it may be gone a moment later.
     pub fn find(&self, kind: Kind, digest: &Digest, named: &Keep) -> Result<Found> {
-        let path = format!("{}/{}", digest.algorithm().as_str(), digest.hex());
-        let dir = match self.shelf(kind).open_dir(path.as_bytes()) {
-            Err(error) if error.errno() == Errno::ENOENT => return Ok(Found::Missing),
-            result => result.context(|| format!("open {} {digest}", kind.word()))?,
-        };
+        let Some(dir) = self.open_committed(kind, digest)? else { return Ok(Found::Missing) };
         let usable = named.contains(&Item::Dir(kind, digest.clone())) || self.is_of_this_boot(&dir);
         Ok(if usable { Found::Usable(dir) } else { Found::Stale })
     }

@@ -14,7 +14,7 @@ fn row_182_two_that_want_one_layer_unpack_it_once() {
         for _ in 0..8 {
             scope.spawn(|| {
                 let store = root.open();
-                let _lock = store.lock_layer(&layer("a"), &Cancel::new()).unwrap();
+                let _lock = store.lock_layer(&layer("a"), &|| Ok(())).unwrap();
                 if found(&store, "a") == "missing" {
                     thread::sleep(Duration::from_millis(5));
                     assert!(commit_layer(&store, "a"));
@@ -31,16 +31,16 @@ fn row_182_two_that_want_one_layer_unpack_it_once() {
 fn a_waiter_for_a_layer_can_be_interrupted() {
     let root = Root::new();
     let store = root.open();
-    let _lock = store.lock_layer(&layer("a"), &Cancel::new()).unwrap();
+    let _lock = store.lock_layer(&layer("a"), &|| Ok(())).unwrap();
     let cancel = Cancel::new();
     thread::scope(|scope| {
-        let waiter = scope.spawn(|| root.open().lock_layer(&layer("a"), &cancel).unwrap_err().kind());
+        let waiter = scope.spawn(|| root.open().lock_layer(&layer("a"), &|| cancel.check()).unwrap_err().kind());
         thread::sleep(Duration::from_millis(30));
         cancel.raise(15);
         assert_eq!(waiter.join().unwrap(), ErrorKind::Interrupted(15));
     });
     // Another layer is not held up.
-    drop(store.lock_layer(&layer("b"), &Cancel::new()).unwrap());
+    drop(store.lock_layer(&layer("b"), &|| Ok(())).unwrap());
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn installing_and_removing_at_once_never_loses_a_layer_that_is_named() {
                     let own = format!("own {worker}");
                     staging.rely_on([layer_item("shared"), layer_item(&own)]).unwrap();
                     for text in ["shared", own.as_str()] {
-                        let _lock = store.lock_layer(&layer(text), &Cancel::new()).unwrap();
+                        let _lock = store.lock_layer(&layer(text), &|| Ok(())).unwrap();
                         if found(&store, text) == "missing" {
                             commit_layer(&store, text);
                         }
