@@ -16,11 +16,7 @@ pub(super) struct Tee<'a> {
 }
 
 impl<'a> Tee<'a> {
-    pub fn new(
-        blob: Box<dyn Read + Send>,
-        ingest: Ingest,
-        passed: &'a (dyn Fn(u64) -> Result<()> + Sync),
-    ) -> Self {
+    pub fn new(blob: Box<dyn Read + Send>, ingest: Ingest, passed: &'a (dyn Fn(u64) -> Result<()> + Sync)) -> Self {
         Self { blob, ingest, passed }
     }
 

@@ -77,6 +77,11 @@ pub struct Name {
 }
 
 impl ImageRecord {
+    /// Its names alone.
+    pub fn references(&self) -> Vec<Reference> {
+        self.names.iter().map(|name| name.reference.clone()).collect()
+    }
+
     /// The manifest that a name stands for, otherwise the newest.
     pub fn manifest(&self, name: Option<&Name>) -> Option<&ManifestRecord> {
         name.and_then(|name| self.manifests.iter().find(|manifest| manifest.digest == name.manifest))

@@ -91,6 +91,17 @@ impl Store {
         Ok(if usable { Found::Usable(dir) } else { Found::Stale })
     }
 
+    /// How many layers are unpacked.
+    pub fn count_layers(&self) -> Result<usize> {
+        let mut count = 0;
+        for algorithm in layout::algorithms() {
+            if self.layers.exists(algorithm.as_bytes())? {
+                count += self.layers.open_dir(algorithm.as_bytes())?.entries()?.len();
+            }
+        }
+        Ok(count)
+    }
+
     /// A commit file that cannot be read was never durable: an earlier boot.
     fn is_of_this_boot(&self, dir: &Dir) -> bool {
         record::read::<Commit>(dir, b"commit.json").ok().flatten().is_some_and(|commit| commit.boot == self.boot)

@@ -26,7 +26,7 @@ impl Freed {
 ///
 /// The order is what makes a change safe against crashes: a name is written to its new owner before the old one
 /// loses it, and of two owners the later one counts ([`super::names`]).
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Change {
     /// Records to write.
     pub write: Vec<ImageRecord>,
