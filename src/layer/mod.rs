@@ -31,6 +31,8 @@ mod resolve;
 mod stack;
 mod stream;
 mod tar;
+#[cfg(test)]
+mod tests;
 mod unpack;
 mod whiteout;
 mod writer;
