@@ -31,17 +31,12 @@ const RANKS: &[(&str, u8)] = &[
 const PUBLIC: &[&str] = &["cancel", "error", "oci", "ops", "progress"];
 
 const MAX_LINES: usize = 400;
-const NAMES_THAT_SAY_NOTHING: &[&str] = &[
-    "common", "core", "helper", "helpers", "misc", "util", "utils",
-];
+const NAMES_THAT_SAY_NOTHING: &[&str] = &["common", "core", "helper", "helpers", "misc", "util", "utils"];
 
 /// The modules that a file's path stands for: `layer/tar/mod.rs` is `[layer, tar]`, `error.rs` is `[error]`.
 fn module_path(file: &Path) -> Vec<String> {
-    let mut names: Vec<String> = file
-        .with_extension("")
-        .iter()
-        .map(|name| name.to_string_lossy().into_owned())
-        .collect();
+    let mut names: Vec<String> =
+        file.with_extension("").iter().map(|name| name.to_string_lossy().into_owned()).collect();
     if names.last().is_some_and(|name| name == "mod") {
         names.pop();
     }
@@ -78,8 +73,7 @@ fn heads(tokens: &[Token], at: usize) -> Vec<&Token> {
 fn names_from_the_top(path: &[String], tokens: &[Token]) -> Vec<(String, usize)> {
     let text = |index: usize| tokens.get(index).map_or("", |token| token.text.as_str());
     let is_path = |index: usize| text(index + 1) == ":" && text(index + 2) == ":";
-    let follows_path =
-        |index: usize| index >= 2 && text(index - 1) == ":" && text(index - 2) == ":";
+    let follows_path = |index: usize| index >= 2 && text(index - 1) == ":" && text(index - 2) == ":";
     let mut found = Vec::new();
     let mut braces: Vec<bool> = Vec::new();
     for index in 0..tokens.len() {
@@ -107,20 +101,13 @@ fn names_from_the_top(path: &[String], tokens: &[Token]) -> Vec<(String, usize)>
             }
             _ => continue,
         };
-        found.extend(
-            heads(tokens, start)
-                .iter()
-                .map(|token| (token.text.clone(), token.line)),
-        );
+        found.extend(heads(tokens, start).iter().map(|token| (token.text.clone(), token.line)));
     }
     found
 }
 
 fn rank(module: &str) -> Option<u8> {
-    RANKS
-        .iter()
-        .find(|(name, _)| *name == module)
-        .map(|(_, rank)| *rank)
+    RANKS.iter().find(|(name, _)| *name == module).map(|(_, rank)| *rank)
 }
 
 /// What is wrong with one file, given by its path below `src`.
@@ -134,10 +121,7 @@ fn check(file: &str, source: &str) -> Vec<String> {
     if lines > MAX_LINES {
         wrong.push(format!("{file}: {lines} lines, at most {MAX_LINES}"));
     }
-    for name in path
-        .iter()
-        .filter(|name| NAMES_THAT_SAY_NOTHING.contains(&name.as_str()))
-    {
+    for name in path.iter().filter(|name| NAMES_THAT_SAY_NOTHING.contains(&name.as_str())) {
         wrong.push(format!("{file}: a module named {name}"));
     }
     if own == "lib" {
@@ -149,17 +133,13 @@ fn check(file: &str, source: &str) -> Vec<String> {
     };
     for (name, line) in names_from_the_top(&path, &tokens) {
         if name == "*" {
-            wrong.push(format!(
-                "{file}:{line}: a glob over the top of the crate hides what is named"
-            ));
+            wrong.push(format!("{file}:{line}: a glob over the top of the crate hides what is named"));
         }
         let Some(other) = rank(&name) else { continue };
         let of_the_binary = own_rank == 5 && (other == 5 || PUBLIC.contains(&name.as_str()));
         let lower = own_rank < 5 && (other < own_rank || name == "error");
         if name != own && !of_the_binary && !lower {
-            wrong.push(format!(
-                "{file}:{line}: {own} (rank {own_rank}) names {name} (rank {other})"
-            ));
+            wrong.push(format!("{file}:{line}: {own} (rank {own_rank}) names {name} (rank {other})"));
         }
     }
     for (index, token) in tokens.iter().enumerate() {
@@ -171,10 +151,8 @@ fn check(file: &str, source: &str) -> Vec<String> {
             "libc" if own != "sys" => {
                 let named = text(index + 3);
                 // An errno constant needs no fence: it is a number that std::io::Error hands out too.
-                let errno = named.starts_with('E')
-                    && named
-                        .chars()
-                        .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+                let errno =
+                    named.starts_with('E') && named.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
                 if !(file == "error.rs" && errno) {
                     wrong.push(format!("{file}:{line}: libc outside src/sys"));
                 }
@@ -208,20 +186,12 @@ fn the_source_keeps_the_rules() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     rust_files(&src, &mut files).unwrap();
-    assert!(
-        files.len() > 10,
-        "only {} files below {}",
-        files.len(),
-        src.display()
-    );
+    assert!(files.len() > 10, "only {} files below {}", files.len(), src.display());
     files.sort();
     let mut wrong = Vec::new();
     for file in files {
         let source = std::fs::read_to_string(&file).unwrap();
-        wrong.extend(check(
-            &file.strip_prefix(&src).unwrap().to_string_lossy(),
-            &source,
-        ));
+        wrong.extend(check(&file.strip_prefix(&src).unwrap().to_string_lossy(), &source));
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }

@@ -8,12 +8,14 @@ use std::collections::HashSet;
 
 use rustix::fs::FileType;
 
+use super::correction::StackLayer;
 use super::difference::{Change, Changes};
 use super::dir_cache::DirCache;
 use super::flat::{FlatTree, Node, Origin};
 use super::paths::PathId;
 use super::records::What;
 use super::stack::Stack;
+use super::unpack::kept_name;
 use super::writer::{DirectoryMarks, Writer};
 use crate::cancel::Cancel;
 use crate::error::{Context, Error, Result};
@@ -24,7 +26,7 @@ use crate::sys::errno::escape;
 /// Writes `changes` into the empty directory `out`, whose root gets the metadata of `tree`'s.
 pub fn materialize(
     stack: &Stack<'_>,
-    diffs: &[&Dir],
+    sources: &[StackLayer<'_>],
     tree: &FlatTree,
     changes: &Changes,
     out: &Dir,
@@ -33,7 +35,8 @@ pub fn materialize(
     let warn = |_: &str| {};
     let mut work = Work {
         stack,
-        sources: diffs.iter().map(|diff| DirCache::new(diff)).collect::<Result<_>>()?,
+        sources,
+        diffs: sources.iter().map(|source| DirCache::new(source.diff)).collect::<Result<_>>()?,
         writer: Writer::new(out, &warn)?,
         written: HashMap::new(),
     };
@@ -68,7 +71,8 @@ pub fn materialize(
 
 struct Work<'a, 'w> {
     stack: &'a Stack<'a>,
-    sources: Vec<DirCache>,
+    sources: &'a [StackLayer<'a>],
+    diffs: Vec<DirCache>,
     writer: Writer<'w>,
     /// The first name of each content that was written.
     written: HashMap<Origin, PathId>,
@@ -109,14 +113,11 @@ impl Work<'_, '_> {
             }
             What::Fifo => self.writer.node(paths, path, (FileType::Fifo, 0), &metadata, xattrs),
             What::File { .. } | What::Plink { .. } => {
-                // Only an entry that was reached through two names of one directory, which a layer below makes two
-                // directories, can be lost here.
-                let place = self
-                    .stack
-                    .place(origin)
-                    .ok_or_else(|| Error::refused("content was replaced within its own layer through a symlink"))?;
-                let source = self.sources[usize::from(origin.layer)].get(paths, paths.parent(place))?;
-                let source = source.open_file(paths.name(place))?;
+                let layer = usize::from(origin.layer);
+                let source = match self.stack.place(origin) {
+                    Some(place) => self.diffs[layer].get(paths, paths.parent(place))?.open_file(paths.name(place))?,
+                    None => self.sources[layer].aside.open_file(kept_name(origin.record).as_bytes())?,
+                };
                 let file = self.writer.file(paths, path, &metadata)?;
                 copy::copy(&source, &file).context(|| "copy".to_owned())?;
                 self.writer.finish_file(&file, &metadata, xattrs, None)

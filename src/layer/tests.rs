@@ -65,17 +65,21 @@ struct Layers {
     temp: tempfile::TempDir,
     indexes: Vec<LayerIndex>,
     dirs: Vec<Dir>,
+    asides: Vec<Dir>,
 }
 
 impl Layers {
     fn new(layers: Vec<Tar>) -> Result<Self> {
         let temp = tempfile::tempdir().unwrap();
         let root = Dir::open(temp.path()).unwrap();
-        let mut all = Self { temp, indexes: Vec::new(), dirs: Vec::new() };
+        let mut all = Self { temp, indexes: Vec::new(), dirs: Vec::new(), asides: Vec::new() };
         for (at, layer) in layers.into_iter().enumerate() {
             let name = at.to_string().into_bytes();
             root.create_dir(&name, 0o700).unwrap();
             let dir = root.open_dir(&name).unwrap();
+            let aside = format!("aside-{at}").into_bytes();
+            root.create_dir(&aside, 0o700).unwrap();
+            let aside = root.open_dir(&aside).unwrap();
             let options = UnpackOptions {
                 limits: Limits::default(),
                 strict: false,
@@ -85,11 +89,12 @@ impl Layers {
             };
             let blob = layer.done();
             let diff_id = DiffId(Digest::of(&blob));
-            let unpacked = unpack(Box::new(Cursor::new(blob)), &dir, &root, Some(&diff_id), &options)?;
+            let unpacked = unpack(Box::new(Cursor::new(blob)), &dir, &aside, Some(&diff_id), &options)?;
             let mut saved = Vec::new();
             unpacked.index.write_to(&mut saved).unwrap();
             all.indexes.push(LayerIndex::read_from(&mut &saved[..]).unwrap());
             all.dirs.push(dir);
+            all.asides.push(aside);
         }
         Ok(all)
     }
@@ -109,8 +114,9 @@ impl Layers {
     fn correct(&self) -> Result<BTreeMap<String, String>> {
         let root = Dir::open(self.temp.path()).unwrap();
         root.create_dir(b"c", 0o700).unwrap();
-        let layers: Vec<_> =
-            self.indexes.iter().zip(&self.dirs).map(|(index, diff)| StackLayer { index, diff }).collect();
+        let layers: Vec<_> = (self.indexes.iter().zip(&self.dirs).zip(&self.asides))
+            .map(|((index, diff), aside)| StackLayer { index, diff, aside })
+            .collect();
         correct(&layers, &root.open_dir(b"c").unwrap(), &Cancel::new())?;
         Ok(self.list("c"))
     }
@@ -185,7 +191,7 @@ fn row_014_aufs_sources_resolve_and_leave_no_name() {
     let layers = Layers::new(vec![layer.link("b", ".wh..wh.plnk/12.3").file(".wh..wh.aufs", "")]).unwrap();
     assert_eq!(layers.list("0"), tree(&[("/", "d755"), ("/a", "fx"), ("/b", "fx")]));
     assert_eq!(std::fs::metadata(layers.path("0/a")).unwrap().nlink(), 2);
-    assert_eq!(layers.list("").keys().filter(|name| name.contains("plink")).count(), 0);
+    assert_eq!(layers.list("").keys().filter(|name| name.contains("kept")).count(), 0);
 }
 
 #[test]
@@ -266,4 +272,18 @@ fn a_plain_stack_needs_only_the_root() {
     let next = Tar::new().dir("./", 0o755).dir("etc", 0o700).file("etc/.wh.f", "").file("f", "3").file(".wh.gone", "");
     let layers = Layers::new(vec![base, next]).unwrap();
     assert_eq!(layers.correct().unwrap(), tree(&[("/", "d755")]));
+}
+
+#[test]
+fn row_031_content_that_only_a_stack_shows_is_kept() {
+    // Alone, both entries are `d/x`; over a symlink `d`, the first one goes through it and the second replaces it.
+    let layers = Layers::new(vec![
+        Tar::new().dir("e", 0o755).symlink("d", "e"),
+        Tar::new().file("d/x", "1").dir("d", 0o755).file("d/x", "2"),
+    ])
+    .unwrap();
+    assert_eq!(layers.list("1"), tree(&[("/", "d755"), ("/d", "d755"), ("/d/x", "f2")]));
+    assert_eq!(layers.correct().unwrap(), tree(&[("/", "d755"), ("/e", "d755"), ("/e/x", "f1")]));
+    let plain = Layers::new(vec![Tar::new().dir("d", 0o755).file("d/x", "1").file("d/x", "2")]).unwrap();
+    assert_eq!(plain.list("aside-0").len(), 1);
 }

@@ -13,11 +13,7 @@ pub struct Token {
 pub fn tokens(source: &str) -> Vec<Token> {
     let chars: Vec<char> = source.chars().collect();
     let at = |index: usize| chars.get(index).copied().unwrap_or('\0');
-    let next_of = |from: usize, wanted: char| {
-        (from..chars.len())
-            .find(|&j| at(j) == wanted)
-            .unwrap_or(chars.len())
-    };
+    let next_of = |from: usize, wanted: char| (from..chars.len()).find(|&j| at(j) == wanted).unwrap_or(chars.len());
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let mut found = Vec::new();
     let (mut i, mut line) = (0, 1);
@@ -30,9 +26,7 @@ pub fn tokens(source: &str) -> Vec<Token> {
             ('\'', '\\') => i = next_of(i + 3, '\'') + 1,
             ('\'', _) if at(i + 2) == '\'' => i += 3,
             (c, _) if is_word(c) => {
-                i = (i..chars.len())
-                    .find(|&j| !is_word(at(j)))
-                    .unwrap_or(chars.len());
+                i = (i..chars.len()).find(|&j| !is_word(at(j))).unwrap_or(chars.len());
                 let word: String = chars[start..i].iter().collect();
                 let prefix = matches!(word.as_str(), "r" | "b" | "br" | "c" | "cr");
                 let hashes = (i..chars.len()).take_while(|&j| at(j) == '#').count();
@@ -49,22 +43,13 @@ pub fn tokens(source: &str) -> Vec<Token> {
             (c, _) => {
                 i += 1;
                 if !c.is_whitespace() {
-                    found.push(Token {
-                        text: c.to_string(),
-                        line,
-                    });
+                    found.push(Token { text: c.to_string(), line });
                 }
             }
         }
-        line += chars[start..i.min(chars.len())]
-            .iter()
-            .filter(|&&c| c == '\n')
-            .count();
+        line += chars[start..i.min(chars.len())].iter().filter(|&&c| c == '\n').count();
         if at(i.saturating_sub(1)) == '"' && i > start + 1 {
-            found.push(Token {
-                text: "\"".to_owned(),
-                line: first_line,
-            });
+            found.push(Token { text: "\"".to_owned(), line: first_line });
         }
     }
     found
@@ -94,13 +79,7 @@ fn end_of_string(chars: &[char], quote: usize) -> usize {
 fn end_of_raw_string(chars: &[char], quote: usize, hashes: usize) -> usize {
     let mut i = quote + 1;
     while i < chars.len()
-        && !(chars[i] == '"'
-            && chars[i + 1..]
-                .iter()
-                .take(hashes)
-                .filter(|&&c| c == '#')
-                .count()
-                == hashes)
+        && !(chars[i] == '"' && chars[i + 1..].iter().take(hashes).filter(|&&c| c == '#').count() == hashes)
     {
         i += 1;
     }
