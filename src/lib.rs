@@ -7,7 +7,7 @@
 //! |---|---|
 //! | 0 | [`error`], [`cancel`], [`progress`] |
 //! | 1 | [`oci`], `sys` |
-//! | 2 | `layer` |
+//! | 2 | `layer`, `mount` |
 
 pub mod cancel;
 pub mod error;
@@ -15,6 +15,7 @@ pub mod oci;
 pub mod progress;
 
 mod layer;
+mod mount;
 mod sys;
 
 pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,60 @@
+//! What kind of file system a directory lies on.
+
+use std::os::fd::AsFd;
+
+use super::errno::{SysError, SysResult};
+
+/// The kind of a file system, from its magic number (`statfs(2)`).
+///
+/// The number does not tell all kinds apart: ext2, ext3 and ext4 share theirs, and so do all FUSE file systems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind(u64);
+
+impl Kind {
+    /// Overlay itself.
+    pub const OVERLAY: Self = Self(0x794c_7630);
+
+    /// The kind of the file system that holds this file or directory.
+    pub fn of(file: impl AsFd) -> SysResult<Self> {
+        let statfs = rustix::fs::fstatfs(file).map_err(|errno| SysError::new("fstatfs", b".", errno))?;
+        // The type of the field differs by architecture; the magic numbers have 32 bits on all of them.
+        #[expect(clippy::cast_sign_loss, reason = "the field's type differs by architecture")]
+        let magic = (statfs.f_type as u64) & 0xffff_ffff;
+        Ok(Self(magic))
+    }
+
+    /// The usual name; a number for a kind that is not in the table.
+    pub fn name(self) -> String {
+        let name = match self.0 {
+            0x794c_7630 => "overlay",
+            0xef53 => "ext4",
+            0x5846_5342 => "xfs",
+            0x9123_683e => "btrfs",
+            0x0102_1994 => "tmpfs",
+            0x8584_58f6 => "ramfs",
+            0x2fc1_2fc1 => "zfs",
+            0xf2f5_2010 => "f2fs",
+            0xca45_1a4e => "bcachefs",
+            0x6573_5546 => "fuse",
+            0x6969 => "nfs",
+            0xff53_4d42 | 0xfe53_4d42 => "cifs",
+            0x0102_1997 => "9p",
+            0x00c3_6400 => "ceph",
+            0x4d44 => "vfat",
+            0x2011_bab0 => "exfat",
+            0x7366_746e => "ntfs3",
+            0xe0f5_e1e2 => "erofs",
+            0x7371_7368 => "squashfs",
+            0x5265_4973 => "reiserfs",
+            0x3153_464a => "jfs",
+            other => return format!("0x{other:x}"),
+        };
+        name.to_owned()
+    }
+}
+
+/// Whether names in this directory ignore case (`FS_CASEFOLD_FL`). A file system without such flags says no.
+pub fn folds_case(dir: impl AsFd) -> bool {
+    const CASEFOLD: u32 = 0x4000_0000;
+    rustix::fs::ioctl_getflags(dir).is_ok_and(|flags| flags.bits() & CASEFOLD != 0)
+}
