@@ -8,6 +8,7 @@ use liblzma::bufread::XzDecoder;
 use liblzma::stream::{CONCATENATED, Stream};
 use serde::{Deserialize, Serialize};
 
+use super::zstd_window::Turn;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Input buffer of a decoder.
@@ -52,14 +53,16 @@ pub fn decompress<'a>(
     zstd_window_log: u32,
 ) -> Result<(Box<dyn Read + Send + 'a>, Compression)> {
     let mut blob = BufReader::with_capacity(BUFFER, blob);
-    let mut start = [0; 6];
+    let mut start = [0; 18];
     let have = peek(&mut blob, &mut start)?;
     let compression = Compression::detect(&start[..have]);
     let blob = io::Cursor::new(start).take(have as u64).chain(blob);
+    let mut turn = None;
     let decoder: Box<dyn Read + Send + 'a> = match compression {
         Compression::None => return Ok((Box::new(blob), compression)),
         Compression::Gzip => Box::new(Members::new(blob)),
         Compression::Zstd => {
+            turn = Turn::wait(&start[..have]);
             let mut decoder = zstd::stream::read::Decoder::with_buffer(blob).map_err(format_error)?;
             decoder.window_log_max(zstd_window_log).map_err(format_error)?;
             Box::new(decoder)
@@ -71,7 +74,7 @@ pub fn decompress<'a>(
         }
         Compression::Bzip2 => Box::new(MultiBzDecoder::new(blob)),
     };
-    Ok((Box::new(Named { decoder, compression }), compression))
+    Ok((Box::new(Named { decoder, compression, _turn: turn }), compression))
 }
 
 /// Reads the first bytes; fewer at the end of the input.
@@ -92,6 +95,7 @@ fn peek(input: &mut impl Read, start: &mut [u8]) -> Result<usize> {
 struct Named<'a> {
     decoder: Box<dyn Read + Send + 'a>,
     compression: Compression,
+    _turn: Option<Turn>,
 }
 
 impl Read for Named<'_> {

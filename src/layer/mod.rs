@@ -14,6 +14,8 @@
 mod classify;
 mod closing;
 mod compression;
+#[cfg(test)]
+mod compression_tests;
 mod correction;
 mod diff_tree;
 mod difference;
@@ -36,6 +38,7 @@ mod tests;
 mod unpack;
 mod whiteout;
 mod writer;
+mod zstd_window;
 
 use crate::cancel::Cancel;
 
