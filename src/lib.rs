@@ -7,15 +7,17 @@
 //! |---|---|
 //! | 0 | [`error`], [`cancel`], [`progress`] |
 //! | 1 | [`oci`], `sys` |
-//! | 2 | `layer`, `mount` |
+//! | 2 | `content`, `layer`, `mount`, `source` |
 
 pub mod cancel;
 pub mod error;
 pub mod oci;
 pub mod progress;
 
+mod content;
 mod layer;
 mod mount;
+mod source;
 mod sys;
 
 pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,155 @@
+//! The blobs that are here: `<algorithm>/<hex>` below one directory.
+
+use std::fs::File;
+use std::io::Read;
+
+use nix::errno::Errno;
+use rustix::fs::FileType;
+
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::oci::{Algorithm, Digest};
+use crate::sys::dir::Dir;
+
+/// A directory of blobs, each named by its digest.
+#[derive(Debug)]
+pub struct ContentStore {
+    blobs: Dir,
+}
+
+impl ContentStore {
+    /// The store in this directory (`blobs` of the state root).
+    pub fn new(blobs: Dir) -> Self {
+        Self { blobs }
+    }
+
+    /// The size of a blob, `None` if it is not here.
+    pub fn size_of(&self, digest: &Digest) -> Result<Option<u64>> {
+        match self.directory(digest.algorithm())? {
+            Some(directory) => size_in(&directory, digest),
+            None => Ok(None),
+        }
+    }
+
+    /// Opens a blob. What is read is not verified again.
+    ///
+    /// # Errors
+    /// `NotFound` naming the digest, if the blob is not here.
+    pub fn open(&self, digest: &Digest) -> Result<File> {
+        match self.blobs.open_file(path(digest).as_bytes()) {
+            Ok(file) => Ok(file),
+            Err(error) if error.errno() == Errno::ENOENT => Err(missing(digest)),
+            Err(error) => Err(error).context(|| format!("blob {digest}")),
+        }
+    }
+
+    /// Reads a whole blob and verifies it.
+    ///
+    /// # Errors
+    /// `NotFound` naming the digest; refused, if the blob is larger than `limit` or does not match its digest.
+    pub fn read(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>> {
+        let mut content = Vec::new();
+        self.open(digest)?
+            .take(limit.saturating_add(1))
+            .read_to_end(&mut content)
+            .map_err(|error| Error::io(format!("read blob {digest}"), error))?;
+        if content.len() as u64 > limit {
+            return Err(Error::refused(format!(
+                "blob {digest} has more than {limit} bytes"
+            )));
+        }
+        let mut hasher = digest.algorithm().hasher();
+        hasher.update(&content);
+        let got = hasher.finish();
+        if got != *digest {
+            return Err(Error::refused(format!(
+                "blob {digest} is damaged: its content has the digest {got}"
+            )));
+        }
+        Ok(content)
+    }
+
+    /// Removes a blob and says how many bytes it had: 0, if it was not here.
+    pub fn remove(&self, digest: &Digest) -> Result<u64> {
+        let Some(directory) = self.directory(digest.algorithm())? else {
+            return Ok(0);
+        };
+        let Some(size) = size_in(&directory, digest)? else {
+            return Ok(0);
+        };
+        match directory.remove_file(digest.hex().as_bytes()) {
+            Err(error) if error.errno() != Errno::ENOENT => Err(error.into()),
+            _ => Ok(size),
+        }
+    }
+
+    /// The digests of all blobs, sorted. Other names are ignored.
+    pub fn list(&self) -> Result<Vec<Digest>> {
+        let mut all = Vec::new();
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+            let Some(directory) = self.directory(algorithm)? else {
+                continue;
+            };
+            for entry in directory.entries()? {
+                let hex = String::from_utf8_lossy(&entry.name);
+                if let Ok(digest) = format!("{}:{hex}", algorithm.as_str()).parse() {
+                    all.push(digest);
+                }
+            }
+        }
+        all.sort_unstable();
+        Ok(all)
+    }
+
+    /// Gives a finished, verified file its name. A whole blob that is here already stays: it may be durable, and
+    /// the new one is not yet.
+    pub(super) fn adopt(
+        &self,
+        staging: &Dir,
+        name: &[u8],
+        digest: &Digest,
+        size: u64,
+    ) -> Result<()> {
+        let directory = self
+            .blobs
+            .create_dirs(digest.algorithm().as_str().as_bytes(), 0o755)?;
+        match staging.rename_new(name, &directory, digest.hex().as_bytes()) {
+            Err(error) if error.errno() == Errno::EEXIST => {}
+            result => return Ok(result?),
+        }
+        if size_in(&directory, digest)? == Some(size) {
+            return Ok(staging.remove_file(name)?);
+        }
+        Ok(staging.rename(name, &directory, digest.hex().as_bytes())?)
+    }
+
+    fn directory(&self, algorithm: Algorithm) -> Result<Option<Dir>> {
+        match self.blobs.open_dir(algorithm.as_str().as_bytes()) {
+            Ok(directory) => Ok(Some(directory)),
+            Err(error) if error.errno() == Errno::ENOENT => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn size_in(directory: &Dir, digest: &Digest) -> Result<Option<u64>> {
+    let stat = match directory.stat(digest.hex().as_bytes()) {
+        Ok(stat) => stat,
+        Err(error) if error.errno() == Errno::ENOENT => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(Error::new(
+            ErrorKind::Failed,
+            format!("blob {digest} is not a regular file"),
+        ));
+    }
+    Ok(Some(u64::try_from(stat.st_size).unwrap_or_default()))
+}
+
+fn path(digest: &Digest) -> String {
+    format!("{}/{}", digest.algorithm().as_str(), digest.hex())
+}
+
+fn missing(digest: &Digest) -> Error {
+    Error::new(ErrorKind::NotFound, format!("blob {digest} is not here"))
+}

@@ -1,0 +1,163 @@
+//! Tests of the way in and of what is found afterwards.
+
+use std::io::{Read, Write};
+
+use super::*;
+use crate::error::{Error, ErrorKind};
+use crate::oci::{Algorithm, Digest};
+use crate::sys::dir::Dir;
+
+struct Bench {
+    temp: tempfile::TempDir,
+    staging: Dir,
+    store: ContentStore,
+}
+
+fn bench() -> Bench {
+    let temp = tempfile::tempdir().unwrap();
+    let root = Dir::open(temp.path()).unwrap();
+    let staging = root.create_dirs(b"staging", 0o700).unwrap();
+    let store = ContentStore::new(root.create_dirs(b"blobs", 0o755).unwrap());
+    Bench {
+        temp,
+        staging,
+        store,
+    }
+}
+
+impl Bench {
+    fn ingest(&self, digest: &Digest, size: u64, content: &[u8]) -> Result<(), Error> {
+        let mut ingest = Ingest::new(&self.staging, digest, size)?;
+        ingest.write_all(content)?;
+        ingest.commit(&self.store)
+    }
+
+    fn staged(&self) -> usize {
+        self.staging.entries().unwrap().len()
+    }
+}
+
+fn sha512(content: &[u8]) -> Digest {
+    let mut hasher = Algorithm::Sha512.hasher();
+    hasher.update(content);
+    hasher.finish()
+}
+
+#[test]
+fn row_118_the_size_is_checked_first_and_stops_the_stream() {
+    let bench = bench();
+    let digest = Digest::of(b"abc");
+    let mut ingest = Ingest::new(&bench.staging, &digest, 3).unwrap();
+    ingest.write_all(b"ab").unwrap();
+    let error = Error::from(ingest.write_all(b"cd").unwrap_err());
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(
+        error.to_string().contains("expected 3 bytes, got more"),
+        "{error}"
+    );
+    drop(ingest);
+    let error = bench.ingest(&digest, 3, b"ab").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(
+        error.to_string().contains("expected 3 bytes, got 2"),
+        "{error}"
+    );
+    assert_eq!(bench.staged(), 0);
+    assert_eq!(bench.store.size_of(&digest).unwrap(), None);
+}
+
+#[test]
+fn row_118_the_digest_is_checked_before_the_blob_has_a_name() {
+    let bench = bench();
+    let digest = Digest::of(b"abc");
+    let error = bench.ingest(&digest, 3, b"abd").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(error.to_string().contains(&digest.to_string()), "{error}");
+    assert!(
+        error.to_string().contains(&Digest::of(b"abd").to_string()),
+        "{error}"
+    );
+    assert_eq!((bench.staged(), bench.store.list().unwrap()), (0, vec![]));
+}
+
+#[test]
+fn row_118_verify_may_be_repeated() {
+    let bench = bench();
+    let mut ingest = Ingest::new(&bench.staging, &Digest::of(b"abc"), 3).unwrap();
+    assert!(ingest.verify().is_err());
+    ingest.write_all(b"abc").unwrap();
+    ingest.verify().unwrap();
+    ingest.verify().unwrap();
+    ingest.write_all(b"").unwrap();
+    assert!(ingest.write_all(b"d").is_err());
+    ingest.commit(&bench.store).unwrap();
+    let mut wrong = Ingest::new(&bench.staging, &Digest::of(b"abc"), 3).unwrap();
+    wrong.write_all(b"xyz").unwrap();
+    assert!(wrong.verify().is_err() && wrong.verify().is_err());
+    assert!(wrong.commit(&bench.store).is_err());
+}
+
+#[test]
+fn row_119_sha512_blobs_have_their_own_directory() {
+    let bench = bench();
+    let (long, short) = (sha512(b"abc"), Digest::of(b"abc"));
+    bench.ingest(&long, 3, b"abc").unwrap();
+    assert!(
+        bench
+            .temp
+            .path()
+            .join("blobs/sha512")
+            .join(long.hex())
+            .is_file()
+    );
+    assert_eq!(bench.store.read(&long, 3).unwrap(), b"abc");
+    assert_eq!(bench.store.size_of(&short).unwrap(), None);
+    bench.ingest(&short, 3, b"abc").unwrap();
+    assert_eq!(bench.store.list().unwrap(), [short, long]);
+}
+
+#[test]
+fn a_blob_is_committed_found_and_removed() {
+    let bench = bench();
+    let digest = Digest::of(b"");
+    bench.ingest(&digest, 0, b"").unwrap();
+    bench.ingest(&digest, 0, b"").unwrap();
+    assert_eq!(bench.store.size_of(&digest).unwrap(), Some(0));
+    let digest = Digest::of(b"abc");
+    bench.ingest(&digest, 3, b"abc").unwrap();
+    let mut content = String::new();
+    bench
+        .store
+        .open(&digest)
+        .unwrap()
+        .read_to_string(&mut content)
+        .unwrap();
+    assert_eq!(content, "abc");
+    assert_eq!(
+        bench.store.read(&digest, 2).unwrap_err().kind(),
+        ErrorKind::Refused
+    );
+    assert_eq!(bench.store.remove(&digest).unwrap(), 3);
+    assert_eq!(bench.store.remove(&digest).unwrap(), 0);
+    let error = bench.store.open(&digest).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains(&digest.to_string()));
+    assert_eq!(bench.staged(), 0);
+}
+
+#[test]
+fn a_damaged_blob_is_noticed_and_a_cut_one_replaced() {
+    let bench = bench();
+    let digest = Digest::of(b"abc");
+    bench.ingest(&digest, 3, b"abc").unwrap();
+    let path = bench.temp.path().join("blobs/sha256").join(digest.hex());
+    std::fs::write(&path, "ab").unwrap();
+    assert_eq!(
+        bench.store.read(&digest, 10).unwrap_err().kind(),
+        ErrorKind::Refused
+    );
+    bench.ingest(&digest, 3, b"abc").unwrap();
+    assert_eq!(bench.store.read(&digest, 10).unwrap(), b"abc");
+    std::fs::write(path.with_file_name("debris"), "").unwrap();
+    assert_eq!(bench.store.list().unwrap(), [digest]);
+}
