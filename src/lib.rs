@@ -1,4 +1,4 @@
-//! Container images on disk as OverlayFS root filesystems, without a daemon.
+//! Container images on disk as `OverlayFS` root filesystems, without a daemon.
 //!
 //! The use cases are in `ops`. Layers of the code, lowest first; a module names only lower ranks, which
 //! `tests/architecture.rs` checks:

@@ -117,7 +117,8 @@ impl Read for Named<'_> {
 }
 
 fn format_error(error: io::Error) -> Error {
-    let from_below = error.raw_os_error().is_some() || error.get_ref().is_some_and(|inner| inner.is::<Error>());
+    let from_below = error.raw_os_error().is_some()
+        || error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Error>);
     if from_below { Error::from(error) } else { Error::new(ErrorKind::Refused, error.to_string()) }
 }
 
@@ -126,6 +127,8 @@ struct Members<R> {
     state: State<R>,
 }
 
+/// The decoder is large beside the rest, and there is one of it a layer.
+#[expect(clippy::large_enum_variant, reason = "one value per layer")]
 enum State<R> {
     Member(GzDecoder<R>),
     Between(R),

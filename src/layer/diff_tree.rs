@@ -255,7 +255,7 @@ impl DiffTree {
         };
         self.aliased |= parent != above;
         let implied = self.imply(paths, records, parent);
-        let path = if parent == above { raw } else { paths.child(parent, &paths.name(raw).to_vec())? };
+        let path = paths.same_name_in(parent, raw)?;
         Ok((path, implied))
     }
 

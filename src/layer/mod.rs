@@ -1,4 +1,4 @@
-//! One layer: a tar stream in, a diff directory in OverlayFS form out; and what a stack of layers means.
+//! One layer: a tar stream in, a diff directory in `OverlayFS` form out; and what a stack of layers means.
 //!
 //! ```text
 //! blob ─► compression ─► tar ─► classify ─► DiffTree (decides) ─► Writer (carries out) ─► diff directory

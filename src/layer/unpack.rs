@@ -39,7 +39,7 @@ pub struct Unpacked {
 
 /// Unpacks `blob` into `diff`, an empty directory that nobody else looks at.
 ///
-/// On success the directory holds the layer in OverlayFS form, the blob was read to its end, and the diff ID is
+/// On success the directory holds the layer in `OverlayFS` form, the blob was read to its end, and the diff ID is
 /// `expected` where that was given. Nothing is synced. `aside` is the directory of the layer, on the same file system:
 /// content that only some stacks show stays there as `kept-NUMBER`, and must be kept beside `diff`.
 ///
@@ -163,11 +163,10 @@ impl Work<'_> {
         classifier: &mut Classifier,
         reader: &mut tar::Reader<R>,
     ) -> Result<()> {
-        let Classified { raw, what, metadata, xattrs, oddity } =
-            match classifier.classify(entry, &mut self.paths, &mut self.records)? {
-                Some(classified) => classified,
-                None => return Ok(()),
-            };
+        let Some(classified) = classifier.classify(entry, &mut self.paths, &mut self.records)? else {
+            return Ok(());
+        };
+        let Classified { raw, what, metadata, xattrs, oddity } = classified;
         if let Some(oddity) = oddity {
             self.odd(&format!("entry `{}`: {oddity}", escape(&entry.path)))?;
         }

@@ -84,11 +84,7 @@ pub struct HistoryEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
     /// Whether this step made no layer.
-    #[serde(
-        default,
-        deserialize_with = "null_is_default",
-        skip_serializing_if = "std::ops::Not::not"
-    )]
+    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "std::ops::Not::not")]
     pub empty_layer: bool,
 }
 
@@ -154,11 +150,7 @@ impl ImageConfig {
     /// What the image runs on. What an old tool left out is taken to be the host's.
     pub fn platform(&self) -> Platform {
         let or_host = |text: &str, host: fn(Platform) -> String| {
-            if text.is_empty() {
-                host(Platform::host())
-            } else {
-                text.to_owned()
-            }
+            if text.is_empty() { host(Platform::host()) } else { text.to_owned() }
         };
         Platform {
             os: or_host(&self.os, |host| host.os),

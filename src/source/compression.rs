@@ -56,11 +56,8 @@ impl Compression {
             Self::Gzip => Box::new(Gzip(Some(GzDecoder::new(input)))),
             Self::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(input).map_err(fail)?),
             Self::Xz => {
-                let stream = liblzma::stream::Stream::new_stream_decoder(
-                    XZ_MEMORY,
-                    liblzma::stream::CONCATENATED,
-                )
-                .map_err(|error| fail(error.into()))?;
+                let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED)
+                    .map_err(|error| fail(error.into()))?;
                 Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream))
             }
             Self::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
@@ -97,10 +94,7 @@ fn next_member<R: BufRead>(mut input: R) -> io::Result<Option<GzDecoder<R>>> {
             _ if buffer.is_empty() => return Ok(None),
             Some(0) if !padded => return Ok(Some(GzDecoder::new(input))),
             Some(_) => {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "garbage after the gzip stream",
-                ));
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "garbage after the gzip stream"));
             }
             None => {
                 let length = buffer.len();

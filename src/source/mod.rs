@@ -108,22 +108,15 @@ pub fn open(spec: &SourceSpec, scratch: &Dir, cancel: &Cancel) -> Result<Box<dyn
         SourceSpec::Stdin => {
             let stdin = std::io::stdin().as_fd().try_clone_to_owned();
             let stdin = File::from(stdin.map_err(|error| Error::io("standard input", error))?);
-            let archive = spool::seekable(stdin, scratch, cancel)
-                .and_then(|file| Archive::index(file, cancel));
-            archive
-                .and_then(|archive| recognise(archive, cancel))
-                .context(|| "archive on standard input".to_owned())
+            let archive = spool::seekable(stdin, scratch, cancel).and_then(|file| Archive::index(file, cancel));
+            archive.and_then(|archive| recognise(archive, cancel)).context(|| "archive on standard input".to_owned())
         }
     }
 }
 
 fn open_layout(path: &Path) -> Result<Box<dyn Source>> {
-    let layout = Dir::open(path)
-        .map_err(Error::from)
-        .and_then(|dir| Layout::open(DirFiles(dir), Kind::Layout));
-    Ok(Box::new(
-        layout.context(|| format!("oci layout `{}`", label(path)))?,
-    ))
+    let layout = Dir::open(path).map_err(Error::from).and_then(|dir| Layout::open(DirFiles(dir), Kind::Layout));
+    Ok(Box::new(layout.context(|| format!("oci layout `{}`", label(path)))?))
 }
 
 fn open_archive(path: &Path, scratch: &Dir, cancel: &Cancel) -> Result<Archive> {
@@ -151,11 +144,7 @@ fn recognise(archive: Archive, cancel: &Cancel) -> Result<Box<dyn Source>> {
     if archive.contains(docker::MANIFEST) || legacy::is_one(&archive) {
         return docker_in(archive, cancel);
     }
-    let root = ["bin", "etc", "usr"]
-        .iter()
-        .filter(|name| archive.contains_tree(name))
-        .count()
-        >= 2;
+    let root = ["bin", "etc", "usr"].iter().filter(|name| archive.contains_tree(name)).count() >= 2;
     Err(Error::refused(if root {
         "not an image but a root filesystem: use `import` for it"
     } else {
@@ -169,10 +158,7 @@ fn label(path: &Path) -> String {
 
 /// The embedded content of a descriptor.
 fn embedded(descriptor: &Descriptor) -> Option<Box<dyn Read + Send>> {
-    descriptor
-        .data
-        .clone()
-        .map(|data| Box::new(Cursor::new(data)) as Box<dyn Read + Send>)
+    descriptor.data.clone().map(|data| Box::new(Cursor::new(data)) as Box<dyn Read + Send>)
 }
 
 #[cfg(test)]

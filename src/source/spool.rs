@@ -33,24 +33,11 @@ pub(super) fn seekable(mut file: File, scratch: &Dir, cancel: &Cancel) -> Result
             compression => copy(compression, file, scratch, cancel),
         };
     }
-    (&mut file)
-        .take(MAGIC as u64)
-        .read_to_end(&mut magic)
-        .map_err(fail)?;
-    copy(
-        Compression::of(&magic),
-        Cursor::new(magic).chain(file),
-        scratch,
-        cancel,
-    )
+    (&mut file).take(MAGIC as u64).read_to_end(&mut magic).map_err(fail)?;
+    copy(Compression::of(&magic), Cursor::new(magic).chain(file), scratch, cancel)
 }
 
-fn copy(
-    compression: Compression,
-    input: impl Read + Send + 'static,
-    scratch: &Dir,
-    cancel: &Cancel,
-) -> Result<File> {
+fn copy(compression: Compression, input: impl Read + Send + 'static, scratch: &Dir, cancel: &Cancel) -> Result<File> {
     let mut plain = compression.decoder(input)?;
     let mut spool = nameless(scratch)?;
     let mut buffer = vec![0; BUFFER];
@@ -62,9 +49,7 @@ fn copy(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(damaged(error, compression)),
         };
-        spool
-            .write_all(&buffer[..count])
-            .map_err(|error| Error::io("write the spooled archive", error))?;
+        spool.write_all(&buffer[..count]).map_err(|error| Error::io("write the spooled archive", error))?;
     }
 }
 
@@ -74,11 +59,7 @@ pub(super) fn damaged(error: io::Error, compression: Compression) -> Error {
         Some(_) => return Error::io("read", error),
         None => ErrorKind::Refused,
     };
-    Error::with_source(
-        kind,
-        format!("damaged or cut {compression:?} stream").to_lowercase(),
-        error,
-    )
+    Error::with_source(kind, format!("damaged or cut {compression:?} stream").to_lowercase(), error)
 }
 
 /// A file in `scratch` whose name is removed at once.
