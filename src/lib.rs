@@ -6,7 +6,7 @@
 //! | rank | modules |
 //! |---|---|
 //! | 0 | [`error`], [`cancel`], [`progress`] |
-//! | 1 | [`oci`], `sys` |
+//! | 1 | `compression`, [`oci`], `sys` |
 //! | 2 | `content`, `layer`, `mount`, `source` |
 
 pub mod cancel;
@@ -14,6 +14,7 @@ pub mod error;
 pub mod oci;
 pub mod progress;
 
+mod compression;
 mod content;
 mod layer;
 mod mount;

@@ -13,9 +13,6 @@
 
 mod classify;
 mod closing;
-mod compression;
-#[cfg(test)]
-mod compression_tests;
 mod correction;
 mod diff_tree;
 mod difference;
@@ -38,11 +35,10 @@ mod tests;
 mod unpack;
 mod whiteout;
 mod writer;
-mod zstd_window;
 
 use crate::cancel::Cancel;
+use crate::compression::ZSTD_WINDOW_LOG;
 
-pub use compression::Compression;
 pub use correction::{StackLayer, apply_root, correct, merge_lowest};
 pub use index::{LayerIndex, Summary};
 pub use unpack::{Unpacked, unpack};
@@ -64,7 +60,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { entries: 20_000_000, bytes: 1 << 42, header_bytes: 1 << 20, depth: 4096, zstd_window_log: 27 }
+        Self {
+            entries: 20_000_000,
+            bytes: 1 << 42,
+            header_bytes: 1 << 20,
+            depth: 4096,
+            zstd_window_log: ZSTD_WINDOW_LOG,
+        }
     }
 }
 

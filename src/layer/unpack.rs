@@ -10,7 +10,6 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::classify::{Classified, Classifier};
 use super::closing::Closing;
-use super::compression::Compression;
 use super::diff_tree::{Before, DiffTree, LinkSource, Placement, Slot};
 use super::index::{LayerIndex, Summary};
 use super::metadata::Metadata;
@@ -20,6 +19,7 @@ use super::stream::{StreamOptions, run};
 use super::tar;
 use super::writer::{DirectoryMarks, Writer};
 use super::{Limits, UnpackOptions};
+use crate::compression::Compression;
 use crate::error::{Context, Error, Result};
 use crate::oci::{Algorithm, DiffId};
 use crate::sys::dir::Dir;

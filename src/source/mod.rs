@@ -7,7 +7,6 @@
 //! Archives are indexed and read in place, never unpacked: names in them are keys of a table and no paths on disk.
 
 mod archive;
-mod compression;
 mod docker;
 mod files;
 mod layout;

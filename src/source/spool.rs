@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::errno::Errno;
 
-use super::compression::{Compression, MAGIC};
 use crate::cancel::Cancel;
+use crate::compression::{Compression, MAGIC, ZSTD_WINDOW_LOG, decompress};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::dir::Dir;
 
@@ -28,17 +28,17 @@ pub(super) fn seekable(mut file: File, scratch: &Dir, cancel: &Cancel) -> Result
         magic.resize(MAGIC, 0);
         let count = file.read_at(&mut magic, 0).map_err(fail)?;
         magic.truncate(count);
-        return match Compression::of(&magic) {
+        return match Compression::detect(&magic) {
             Compression::None => Ok(file),
-            compression => copy(compression, file, scratch, cancel),
+            _ => copy(file, scratch, cancel),
         };
     }
     (&mut file).take(MAGIC as u64).read_to_end(&mut magic).map_err(fail)?;
-    copy(Compression::of(&magic), Cursor::new(magic).chain(file), scratch, cancel)
+    copy(Cursor::new(magic).chain(file), scratch, cancel)
 }
 
-fn copy(compression: Compression, input: impl Read + Send + 'static, scratch: &Dir, cancel: &Cancel) -> Result<File> {
-    let mut plain = compression.decoder(input)?;
+fn copy(input: impl Read + Send + 'static, scratch: &Dir, cancel: &Cancel) -> Result<File> {
+    let (mut plain, _) = decompress(Box::new(input), ZSTD_WINDOW_LOG)?;
     let mut spool = nameless(scratch)?;
     let mut buffer = vec![0; BUFFER];
     loop {
@@ -47,19 +47,15 @@ fn copy(compression: Compression, input: impl Read + Send + 'static, scratch: &D
             Ok(0) => return Ok(spool),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(damaged(error, compression)),
+            Err(error) => return Err(damaged(error)),
         };
         spool.write_all(&buffer[..count]).map_err(|error| Error::io("write the spooled archive", error))?;
     }
 }
 
-/// An error of a decoder is the archive's fault, unless it comes from the system.
-pub(super) fn damaged(error: io::Error, compression: Compression) -> Error {
-    let kind = match error.raw_os_error() {
-        Some(_) => return Error::io("read", error),
-        None => ErrorKind::Refused,
-    };
-    Error::with_source(kind, format!("damaged or cut {compression:?} stream").to_lowercase(), error)
+/// What went wrong in a stream: its format, or the input below.
+pub(super) fn damaged(error: io::Error) -> Error {
+    Error::from(error).context("damaged or cut stream")
 }
 
 /// A file in `scratch` whose name is removed at once.

@@ -64,12 +64,12 @@ fn damaged_and_cut_streams_are_refused() {
         assert!(bench.scratch.entries().unwrap().is_empty(), "{name}");
     }
     let bench = Bench::new();
-    refused(bench.open_file(&[gzip(&plain), b"garbage".to_vec()].concat()), "damaged or cut gzip stream");
-    refused(bench.open_file(&[gzip(&plain), vec![0; 9], gzip(&plain)].concat()), "damaged or cut gzip stream");
+    refused(bench.open_file(&[gzip(&plain), b"garbage".to_vec()].concat()), "gzip");
+    refused(bench.open_file(&[gzip(&plain), vec![0; 9], gzip(&plain)].concat()), "gzip");
     let mut wrong = gzip(&plain);
     let crc = wrong.len() - 8;
     wrong[crc] ^= 1;
-    refused(bench.open_file(&wrong), "damaged or cut gzip stream");
+    refused(bench.open_file(&wrong), "gzip");
 }
 
 #[test]

@@ -4,11 +4,11 @@ use std::io::{Cursor, Read, Write};
 
 use flate2::write::GzEncoder;
 
-use super::compression::{Compression, decompress};
+use super::{Compression, ZSTD_WINDOW_LOG, decompress};
 use crate::error::{Error, ErrorKind, Result};
 
 fn plain(blob: &[u8]) -> Result<(Vec<u8>, Compression)> {
-    let (mut input, compression) = decompress(Box::new(Cursor::new(blob.to_vec())), 27)?;
+    let (mut input, compression) = decompress(Box::new(Cursor::new(blob.to_vec())), ZSTD_WINDOW_LOG)?;
     let mut out = Vec::new();
     input.read_to_end(&mut out).map_err(Error::from)?;
     Ok((out, compression))

@@ -1,5 +1,9 @@
 //! Compression, told by the bytes and never by the media type (layer-semantics rows 110 to 116).
 
+#[cfg(test)]
+mod tests;
+mod zstd_window;
+
 use std::io::{self, BufRead, BufReader, Read};
 
 use bzip2::bufread::MultiBzDecoder;
@@ -8,11 +12,17 @@ use liblzma::bufread::XzDecoder;
 use liblzma::stream::{CONCATENATED, Stream};
 use serde::{Deserialize, Serialize};
 
-use super::zstd_window::Turn;
 use crate::error::{Error, ErrorKind, Result};
+use zstd_window::Turn;
 
 /// Input buffer of a decoder.
 const BUFFER: usize = 128 * 1024;
+
+/// The largest zstd window that is decoded unless a caller wants more: 128 MiB.
+pub const ZSTD_WINDOW_LOG: u32 = 27;
+
+/// How many bytes [`Compression::detect`] looks at.
+pub const MAGIC: usize = 6;
 
 /// Most memory that an xz stream may ask for.
 const XZ_MEMORY: u64 = 256 << 20;
