@@ -11,6 +11,7 @@ use super::compression::{Compression, MAGIC};
 use crate::cancel::Cancel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::dir::Dir;
+use crate::sys::errno::SysError;
 
 const BUFFER: usize = 1 << 18;
 
@@ -20,7 +21,7 @@ const BUFFER: usize = 1 << 18;
 /// # Errors
 /// Refused, if a compressed stream is damaged or cut.
 pub(super) fn seekable(mut file: File, scratch: &Dir, cancel: &Cancel) -> Result<File> {
-    let fail = |error| Error::io("read", error);
+    let fail = |error: io::Error| Error::from(SysError::from_io("read", b"archive", &error));
     let regular = file.metadata().map_err(fail)?.is_file();
     // Another program may have read the beginning of standard input.
     let mut magic = Vec::with_capacity(MAGIC);
@@ -64,14 +65,14 @@ fn copy(
         };
         spool
             .write_all(&buffer[..count])
-            .map_err(|error| Error::io("write the spooled archive", error))?;
+            .map_err(|error| SysError::from_io("write", b"spooled archive", &error))?;
     }
 }
 
 /// An error of a decoder is the archive's fault, unless it comes from the system.
 pub(super) fn damaged(error: io::Error, compression: Compression) -> Error {
     let kind = match error.raw_os_error() {
-        Some(_) => return Error::io("read", error),
+        Some(_) => return SysError::from_io("read", b"archive", &error).into(),
         None => ErrorKind::Refused,
     };
     Error::with_source(
