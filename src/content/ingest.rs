@@ -10,6 +10,7 @@ use super::store::ContentStore;
 use crate::error::{Error, Result};
 use crate::oci::{Digest, Hasher};
 use crate::sys::dir::Dir;
+use crate::sys::errno::SysError;
 
 /// A blob that is being written. Dropped before its commit, it leaves nothing behind.
 #[derive(Debug)]
@@ -86,7 +87,14 @@ impl Write for Ingest {
             let message = format!("blob {expected}: expected {size} bytes, got more");
             return Err(Error::refused(message).into_io());
         }
-        let count = self.file.write(bytes)?;
+        let count = match self.file.write(bytes) {
+            // Callers try that again.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
+            Err(error) => {
+                return Err(Error::from(SysError::from_io("write", self.name.as_bytes(), &error)).into_io());
+            }
+            Ok(count) => count,
+        };
         self.written += count as u64;
         // Written after a successful check: cannot happen, since then the size was reached.
         if let Some(hasher) = &mut self.hasher {

@@ -9,6 +9,7 @@ use rustix::fs::FileType;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::oci::{Algorithm, Digest};
 use crate::sys::dir::Dir;
+use crate::sys::errno::SysError;
 
 /// A directory of blobs, each named by its digest.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ impl ContentStore {
         self.open(digest)?
             .take(limit.saturating_add(1))
             .read_to_end(&mut content)
-            .map_err(|error| Error::io(format!("read blob {digest}"), error))?;
+            .map_err(|error| SysError::from_io("read", path(digest).as_bytes(), &error))?;
         if content.len() as u64 > limit {
             return Err(Error::refused(format!("blob {digest} has more than {limit} bytes")));
         }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -179,8 +178,8 @@ fn words<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String
 
 /// The keys of an object: a set as Go writes it.
 fn keys<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let set: Option<BTreeMap<String, IgnoredAny>> = Option::deserialize(deserializer)?;
-    Ok(set.unwrap_or_default().into_keys().collect())
+    let set: Option<serde_json::Map<String, Value>> = Option::deserialize(deserializer)?;
+    Ok(set.unwrap_or_default().into_iter().map(|(key, _)| key).collect())
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 
 /// An index or a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "short-lived, and never many at once")]
 pub enum Document {
     /// A list of images.
     Index(Index),

@@ -17,7 +17,7 @@ use tar::EntryType;
 use super::files::{Files, Found};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::sys::errno::escape;
+use crate::sys::errno::{SysError, escape};
 
 /// More members than any image archive has.
 const MAX_MEMBERS: usize = 1_000_000;
@@ -50,7 +50,7 @@ impl Archive {
     /// # Errors
     /// Refused: no tar, a damaged header, a member that is cut, too many members, endless headers.
     pub(super) fn index(file: File, cancel: &Cancel) -> Result<Self> {
-        let fail = |error| Error::io("read", error);
+        let fail = |error: io::Error| Error::from(SysError::from_io("read", b"archive", &error));
         let length = file.metadata().map_err(fail)?.len();
         let file = Arc::new(file);
         let budget = Rc::new(Cell::new(MAX_HEADERS));
@@ -58,7 +58,7 @@ impl Archive {
         let mut members = HashMap::new();
         for entry in reader.entries_with_seek().map_err(fail)? {
             cancel.check()?;
-            let entry = entry.map_err(|error| bad_tar(error, members.is_empty()))?;
+            let entry = entry.map_err(|error| bad_tar(&error, members.is_empty()))?;
             budget.set(MAX_HEADERS);
             if members.len() >= MAX_MEMBERS {
                 return Err(Error::refused(format!("more than {MAX_MEMBERS} members")));
@@ -139,12 +139,16 @@ impl Files for Archive {
     }
 }
 
-fn bad_tar(error: io::Error, first: bool) -> Error {
-    match error.raw_os_error() {
-        Some(_) => Error::io("read", error),
-        None if first => Error::refused(format!("not a tar archive, plain or compressed ({error})")),
-        None => Error::refused(format!("damaged or truncated tar archive ({error})")),
+fn bad_tar(error: &io::Error, first: bool) -> Error {
+    if error.raw_os_error().is_some() {
+        return SysError::from_io("read", b"archive", error).into();
     }
+    if first {
+        return Error::refused("not a tar archive, plain or compressed");
+    }
+    // The parser quotes the bytes that it did not understand.
+    let why: String = escape(error.to_string().as_bytes()).chars().take(120).collect();
+    Error::refused(format!("damaged or truncated tar archive ({why})"))
 }
 
 /// Everything before the last component.

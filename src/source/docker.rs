@@ -77,16 +77,19 @@ impl DockerArchive {
     ///
     /// # Errors
     /// Refused: no list, a path that leaves the archive, a member that is missing, not one diff ID for each layer.
-    pub(super) fn open(archive: Archive, cancel: &Cancel) -> Result<Self> {
-        let mut synthesis = Synthesis::new(&archive, cancel);
-        let images = match entries(&archive)? {
+    pub(super) fn open(archive: &Archive, cancel: &Cancel) -> Result<Self> {
+        let mut synthesis = Synthesis::new(archive, cancel);
+        let images = match entries(archive)? {
             Some(entries) => {
                 let image = |(number, entry): (usize, &Entry)| {
-                    image(&archive, &mut synthesis, entry).context(|| format!("{MANIFEST}: image {number}"))
+                    cancel
+                        .check()
+                        .and_then(|()| image(archive, &mut synthesis, entry))
+                        .context(|| format!("{MANIFEST}: image {number}"))
                 };
                 (1..).zip(&entries).map(image).collect::<Result<Vec<_>>>()?
             }
-            None if legacy::is_one(&archive) => legacy::images(&archive, &mut synthesis)?,
+            None if legacy::is_one(archive) => legacy::images(archive, &mut synthesis)?,
             None => return Err(Error::refused(format!("no {MANIFEST}"))),
         };
         if images.is_empty() {

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use crate::error::{Context, Error, Result};
 use crate::oci::MAX_DOCUMENT;
 use crate::sys::dir::Dir;
-use crate::sys::errno::escape;
+use crate::sys::errno::{SysError, escape};
 
 /// A file that was found: its size and its bytes.
 pub(super) struct Found {
@@ -56,7 +56,7 @@ impl Files for DirFiles {
             }
             Err(error) => return Err(error.into()),
         };
-        let metadata = file.metadata().map_err(|error| Error::io(format!("stat {name}"), error))?;
+        let metadata = file.metadata().map_err(|error| SysError::from_io("fstat", path.as_bytes(), &error))?;
         if !metadata.is_file() {
             return Err(Error::refused(format!("{name} is not a regular file")));
         }

@@ -18,6 +18,10 @@ use crate::oci::json::{self as strict, null_is_default};
 use crate::oci::{HistoryEntry, Reference};
 
 const REPOSITORIES: &str = "repositories";
+/// Docker of that age stacked 127 layers at most.
+const MAX_LAYERS: usize = 127;
+/// More layers than any such archive has.
+const MAX_IDS: usize = 10_000;
 /// Fields of version 1 that a configuration has not.
 const DROPPED: [&str; 6] = ["id", "parent", "Size", "parent_id", "layer_id", "throwaway"];
 
@@ -53,6 +57,9 @@ pub(super) fn is_one(archive: &Archive) -> bool {
 /// Refused: a layer or its JSON is missing, parents go in a circle.
 pub(super) fn images(archive: &Archive, synthesis: &mut Synthesis<'_>) -> Result<Vec<Candidate>> {
     let ids: BTreeSet<String> = archive.names().filter_map(id_of).collect();
+    if ids.len() > MAX_IDS {
+        return Err(Error::refused(format!("{} layers, the limit is {MAX_IDS}", ids.len())));
+    }
     let layers: BTreeMap<&str, V1> =
         ids.iter().map(|id| Ok((id.as_str(), layer_json(archive, id)?))).collect::<Result<_>>()?;
     let mut named: BTreeMap<String, Vec<Reference>> = BTreeMap::new();
@@ -90,9 +97,9 @@ fn image(
         let (&id, layer) = layers
             .get_key_value(id)
             .ok_or_else(|| Error::refused(format!("layer {} is missing", id.escape_debug())))?;
-        // Every layer is in the chain once, or the chain has no end.
-        if chain.len() >= layers.len() {
-            return Err(Error::refused("the parents of its layers go in a circle"));
+        if chain.len() >= MAX_LAYERS {
+            let why = format!("more than {MAX_LAYERS} layers, or their parents go in a circle");
+            return Err(Error::refused(why));
         }
         chain.push((id, layer));
         next = layer.parent.as_deref().filter(|parent| !parent.is_empty());

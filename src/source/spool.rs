@@ -11,6 +11,7 @@ use crate::cancel::Cancel;
 use crate::compression::{Compression, MAGIC, ZSTD_WINDOW_LOG, decompress};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::dir::Dir;
+use crate::sys::errno::SysError;
 
 const BUFFER: usize = 1 << 18;
 
@@ -20,7 +21,7 @@ const BUFFER: usize = 1 << 18;
 /// # Errors
 /// Refused, if a compressed stream is damaged or cut.
 pub(super) fn seekable(mut file: File, scratch: &Dir, cancel: &Cancel) -> Result<File> {
-    let fail = |error| Error::io("read", error);
+    let fail = |error: io::Error| Error::from(SysError::from_io("read", b"archive", &error));
     let regular = file.metadata().map_err(fail)?.is_file();
     // Another program may have read the beginning of standard input.
     let mut magic = Vec::with_capacity(MAGIC);
@@ -49,7 +50,8 @@ fn copy(input: impl Read + Send + 'static, scratch: &Dir, cancel: &Cancel) -> Re
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(damaged(error)),
         };
-        spool.write_all(&buffer[..count]).map_err(|error| Error::io("write the spooled archive", error))?;
+        let fail = |error| SysError::from_io("write", b"spooled archive", &error);
+        spool.write_all(&buffer[..count]).map_err(fail)?;
     }
 }
 

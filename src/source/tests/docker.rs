@@ -145,11 +145,11 @@ fn an_archive_of_docker_25_may_be_read_either_way() {
     let packed = gzip(b"layer");
     let config = tree.blob(OCI_CONFIG, config("linux/amd64", &[b"layer"]).to_string().as_bytes());
     let layer = tree.blob("application/vnd.oci.image.layer.v1.tar+gzip", &packed);
-    let mut image = tree.manifest(&config, &[layer.clone()]);
+    let mut image = tree.manifest(&config, std::slice::from_ref(&layer));
     image["annotations"] = json!({
         "io.containerd.image.name": "docker.io/library/x:1", "org.opencontainers.image.ref.name": "1",
     });
-    tree.top(&[image.clone()]);
+    tree.top(std::slice::from_ref(&image));
     let path = |blob: &Value| format!("blobs/{}", blob["digest"].as_str().unwrap().replace(':', "/"));
     tree.json("manifest.json", &json!([{ "Config": path(&config), "RepoTags": ["x:1"], "Layers": [path(&layer)] }]));
     let file = bench.file("a.tar", &tree.tar());

@@ -105,7 +105,7 @@ fn row_119_sha512_blobs_are_found_and_verified() {
     let digest = hasher.finish();
     tree.put(&format!("blobs/sha512/{}", digest.hex()), &manifest);
     image["digest"] = digest.to_string().into();
-    tree.top(&[image.clone()]);
+    tree.top(std::slice::from_ref(&image));
     let source = bench.open_dir(&tree).unwrap();
     resolve(&*source, &descriptor(&image), None).unwrap();
     let last = manifest.len() - 1;
@@ -125,8 +125,8 @@ fn row_129_a_foreign_layer_is_used_if_it_is_there_and_never_fetched() {
     let config = tree.blob(OCI_CONFIG, config.as_bytes());
     let mut layer = tree.blob(foreign, b"foreign");
     layer["urls"] = json!(["https://example.invalid/layer"]);
-    let image = tree.manifest(&config, &[layer.clone()]);
-    tree.top(&[image.clone()]);
+    let image = tree.manifest(&config, std::slice::from_ref(&layer));
+    tree.top(std::slice::from_ref(&image));
     let source = bench.open_dir(&tree).unwrap();
     resolve(&*source, &descriptor(&image), None).unwrap();
     let layer = descriptor(&layer);
@@ -142,7 +142,7 @@ fn row_118_a_blob_of_another_size_is_refused_unread() {
     let mut image = tree.image("linux/amd64", "x");
     for wrong in [-1, 1] {
         image["size"] = (image["size"].as_i64().unwrap() + wrong).into();
-        tree.top(&[image.clone()]);
+        tree.top(std::slice::from_ref(&image));
         let source = bench.open_dir(&tree).unwrap();
         refused(resolve(&*source, &descriptor(&image), None), "bytes, got");
         image["size"] = (image["size"].as_i64().unwrap() - wrong).into();
@@ -154,7 +154,7 @@ fn an_oci_archive_takes_names_from_docker_where_it_has_none_itself() {
     let bench = Bench::new();
     let mut tree = Tree::layout();
     let (one, two) = (tree.image("linux/amd64", "one"), tree.image("linux/amd64", "two"));
-    let index = tree.index(&[two.clone()]);
+    let index = tree.index(std::slice::from_ref(&two));
     tree.top(&[named(one.clone(), "latest"), index.clone()]);
     let config_of = |tree: &Tree, image: &Value| {
         let manifest = &tree.0[&format!("blobs/sha256/{}", descriptor(image).digest.hex())];
