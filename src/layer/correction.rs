@@ -13,14 +13,26 @@ use crate::sys::dir::Dir;
 use crate::sys::{owner, xattr};
 
 /// One layer of a stack.
-#[derive(Debug, Clone, Copy)]
 pub struct StackLayer<'a> {
     /// What it says.
     pub index: &'a LayerIndex,
+    /// Opens its directories; only layers whose content is copied are opened.
+    pub open: Box<dyn Fn() -> Result<Places> + 'a>,
+}
+
+impl std::fmt::Debug for StackLayer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StackLayer").field("summary", &self.index.summary).finish_non_exhaustive()
+    }
+}
+
+/// Where a layer lies on disk.
+#[derive(Debug)]
+pub struct Places {
     /// What was unpacked of it.
-    pub diff: &'a Dir,
+    pub diff: Dir,
     /// The directory of the layer, which holds what was kept beside `diff`.
-    pub aside: &'a Dir,
+    pub aside: Dir,
 }
 
 /// Writes the correction of a stack, base first, into the empty directory `out`: mounted on top of the layers it

@@ -39,7 +39,7 @@ mod writer;
 use crate::cancel::Cancel;
 use crate::compression::ZSTD_WINDOW_LOG;
 
-pub use correction::{StackLayer, apply_root, correct, merge_lowest};
+pub use correction::{Places, StackLayer, apply_root, correct, merge_lowest};
 pub use index::{LayerIndex, Summary};
 pub use unpack::{Unpacked, unpack};
 

@@ -115,7 +115,10 @@ impl Layers {
         let root = Dir::open(self.temp.path()).unwrap();
         root.create_dir(b"c", 0o700).unwrap();
         let layers: Vec<_> = (self.indexes.iter().zip(&self.dirs).zip(&self.asides))
-            .map(|((index, diff), aside)| StackLayer { index, diff, aside })
+            .map(|((index, diff), aside)| {
+                let open = || Ok(Places { diff: diff.try_clone()?, aside: aside.try_clone()? });
+                StackLayer { index, open: Box::new(open) }
+            })
             .collect();
         correct(&layers, &root.open_dir(b"c").unwrap(), &Cancel::new())?;
         Ok(self.list("c"))

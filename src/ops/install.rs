@@ -1,0 +1,171 @@
+//! What load and import share: from documents and a source of blobs to an image that is recorded.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::lowers::{self, Workspace};
+use super::{Limits, Rootlay, unpack};
+use crate::cancel::Cancel;
+use crate::content::Ingest;
+use crate::error::{ErrorKind, Result};
+use crate::oci::{ChainId, Descriptor, DiffId, Digest, ImageConfig, Manifest, Reference};
+use crate::progress::Progress;
+use crate::source::Source;
+use crate::store::{self, Installed, Item, Keep, Kind, ManifestRecord, Staging, Store};
+
+/// One run that brings images in: its staging directory, its lease, and what it has committed.
+#[derive(Debug)]
+pub(super) struct Run<'a> {
+    pub store: &'a Store,
+    pub staging: Staging<'a>,
+    pub progress: &'a dyn Progress,
+    pub cancel: &'a Cancel,
+    pub limits: Limits,
+    /// What records named when the run began.
+    pub named: Keep,
+    committed: Mutex<BTreeSet<Item>>,
+    tasks: AtomicUsize,
+}
+
+/// An image whose documents are verified.
+#[derive(Debug)]
+pub(super) struct NewImage<'a> {
+    /// The descriptor of the manifest.
+    pub descriptor: &'a Descriptor,
+    pub manifest: &'a Manifest,
+    pub config: &'a ImageConfig,
+    /// Every document with its digest: the indexes from the outermost on, then manifest and config.
+    pub indexes: Vec<(&'a Digest, &'a [u8])>,
+    pub documents: Vec<(&'a Digest, &'a [u8])>,
+    pub names: Vec<Reference>,
+    pub origin: String,
+}
+
+impl<'a> Run<'a> {
+    pub fn begin(rootlay: &'a Rootlay, limits: Limits) -> Result<Self> {
+        crate::mount::check_capabilities()?;
+        Ok(Self {
+            store: &rootlay.store,
+            staging: rootlay.store.stage()?,
+            progress: &*rootlay.progress,
+            cancel: &rootlay.cancel,
+            limits,
+            named: Keep::default(),
+            committed: Mutex::default(),
+            tasks: AtomicUsize::new(0),
+        })
+    }
+
+    /// Runs `work`. If that refuses the image, or fills the disk, what it committed goes again, unless something
+    /// else names or leases it; after an interruption verified layers stay for the next attempt.
+    pub fn carry_out<T>(mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let result = work(&mut self);
+        if let Err(error) = &result
+            && matches!(error.kind(), ErrorKind::Refused | ErrorKind::NoSpace)
+        {
+            let committed = self.committed.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = self.store.discard(&self.staging, &committed) {
+                tracing::debug!(%error, "what a refused image committed stays");
+            }
+        }
+        result
+    }
+
+    pub fn next_task(&self) -> usize {
+        self.tasks.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Renames a directory of the staging directory into its place.
+    pub fn commit(&self, draft: &str, item: Item) -> Result<()> {
+        if let Item::Dir(kind, digest) = &item
+            && self.store.commit(&self.staging, draft, *kind, digest)?
+        {
+            self.remember(item);
+        }
+        Ok(())
+    }
+
+    /// Gives a verified blob its name.
+    pub fn keep_blob(&self, ingest: Ingest, digest: &Digest) -> Result<()> {
+        let known = self.store.content().size_of(digest)?.is_some();
+        ingest.commit(self.store.content())?;
+        if !known {
+            self.remember(Item::Blob(digest.clone()));
+        }
+        Ok(())
+    }
+
+    fn remember(&self, item: Item) {
+        self.committed.lock().unwrap_or_else(PoisonError::into_inner).insert(item);
+    }
+
+    /// Stores a document.
+    fn document(&self, digest: &Digest, content: &[u8]) -> Result<()> {
+        let mut ingest = Ingest::new(self.staging.dir(), digest, content.len() as u64)?;
+        ingest.write_all(content)?;
+        self.keep_blob(ingest, digest)
+    }
+
+    /// Brings one image in and records it. Its ID is the digest of its config.
+    pub fn image(&mut self, source: &dyn Source, image: &NewImage<'_>) -> Result<Digest> {
+        let NewImage { manifest, config, .. } = image;
+        let layers: Vec<(&Descriptor, &DiffId)> = manifest.layers.iter().zip(&config.diff_ids).collect();
+        self.staging.rely_on(
+            layers
+                .iter()
+                .flat_map(|(blob, id)| [Item::Dir(Kind::Layer, id.0.clone()), Item::Blob(blob.digest.clone())])
+                .chain(image.all_documents().map(|(digest, _)| Item::Blob(digest.clone())))
+                .chain(ChainId::of(&config.diff_ids).map(|chain| Item::Dir(Kind::Correction, chain.0))),
+        )?;
+        self.named = self.store.named()?;
+        unpack::layers(self, source, &layers)?;
+        self.cancel.check()?;
+        for (digest, content) in image.all_documents() {
+            self.document(digest, content)?;
+        }
+        self.record(image)
+    }
+
+    /// Makes what the layers of an image need besides themselves, makes everything durable, and records the image.
+    pub fn record(&mut self, image: &NewImage<'_>) -> Result<Digest> {
+        let NewImage { descriptor, manifest, config, names, origin, .. } = image;
+        let stack = &config.diff_ids;
+        let workspace =
+            Workspace { store: self.store, staging: &self.staging, cancel: self.cancel, named: &self.named };
+        if let Some((chain, true)) = workspace.correction(stack)?.map(|made| (made.chain, made.new)) {
+            self.remember(Item::Dir(Kind::Correction, chain.0));
+        }
+        let size = lowers::size(&workspace, stack)?;
+        self.cancel.check()?;
+        self.store.sync()?;
+        let id = manifest.config.digest.clone();
+        let manifest = ManifestRecord {
+            media_type: descriptor.media_type.clone(),
+            digest: descriptor.digest.clone(),
+            size: descriptor.size,
+            indexes: image.indexes.iter().map(|(digest, _)| (*digest).clone()).collect(),
+            layers: manifest.layers.iter().map(|layer| layer.digest.clone()).collect(),
+            origin: origin.clone(),
+            added: store::now(),
+        };
+        let installed = Installed {
+            id: id.clone(),
+            platform: config.platform(),
+            diff_ids: stack.clone(),
+            created: config.created.clone(),
+            size,
+            manifest,
+            names: names.clone(),
+        };
+        self.store.install(&self.staging, installed)?;
+        Ok(id)
+    }
+}
+
+impl NewImage<'_> {
+    fn all_documents(&self) -> impl Iterator<Item = (&Digest, &[u8])> {
+        self.indexes.iter().chain(&self.documents).copied()
+    }
+}

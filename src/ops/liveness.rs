@@ -1,0 +1,55 @@
+//! Whether a view is in use: as long as a mount namespace of the machine shows it, or a process holds it.
+
+use std::collections::BTreeMap;
+
+use crate::error::Result;
+use crate::mount::{self, MountedAt, SOURCE_PREFIX};
+use crate::store::{State, Store, ViewRecord};
+
+/// All views that are mounted anywhere on the machine, of all state roots.
+#[derive(Debug)]
+pub(super) struct Live(BTreeMap<String, Vec<MountedAt>>);
+
+impl Live {
+    /// Looks now.
+    pub fn now() -> Result<Self> {
+        Ok(Self(mount::live_views(SOURCE_PREFIX)?))
+    }
+
+    /// Where this view is mounted. Another state root may have a view of the same name: the device number tells
+    /// them apart, and before that is known the place does.
+    pub fn mounts(&self, store: &Store, record: &ViewRecord) -> Vec<&MountedAt> {
+        if record.boot != store.boot() {
+            return Vec::new();
+        }
+        let target = target_of(store, record);
+        let is_ours = |at: &&MountedAt| match record.device {
+            Some(device) => at.dev == device,
+            None => at.target == target,
+        };
+        self.named(&record.name).iter().filter(is_ours).collect()
+    }
+
+    /// Every mount of a view of this name.
+    pub fn named(&self, name: &str) -> &[MountedAt] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether nothing shows the view any more, and nobody holds what was detached.
+    pub fn is_gone(&self, store: &Store, record: &ViewRecord) -> Result<bool> {
+        if !self.mounts(store, record).is_empty() {
+            return Ok(false);
+        }
+        match record.device {
+            Some(device) if record.state == State::Detached && record.boot == store.boot() => {
+                Ok(mount::holders(device)?.is_empty())
+            }
+            _ => Ok(true),
+        }
+    }
+}
+
+/// Where a view is mounted if it is.
+pub(super) fn target_of(store: &Store, record: &ViewRecord) -> std::path::PathBuf {
+    record.target.clone().unwrap_or_else(|| store.merged_path(&record.name))
+}

@@ -1,0 +1,104 @@
+//! Load: images from a directory, an archive or standard input into the store.
+
+use super::install::{NewImage, Run};
+use super::{Limits, Rootlay, SourceSpec};
+use crate::error::{Error, ErrorKind, Result};
+use crate::oci::{Digest, Platform, Reference};
+use crate::source::{self, Candidate, Resolved, Source};
+
+/// What to load.
+#[derive(Debug, Clone)]
+pub struct LoadRequest {
+    /// Where the images are.
+    pub source: SourceSpec,
+    /// Which platform of them; without one the host's, or the only one.
+    pub platform: Option<Platform>,
+    /// The name that the image gets instead of those that the source gives it.
+    pub name: Option<Reference>,
+    /// What a layer may cost.
+    pub limits: Limits,
+}
+
+/// An image that was loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// Its ID.
+    pub id: Digest,
+    /// The names that it got.
+    pub references: Vec<Reference>,
+}
+
+impl Rootlay {
+    /// Loads the images that the source means, each unpacked and recorded before the next one is begun.
+    ///
+    /// # Errors
+    /// [`Refused`](ErrorKind::Refused) for whatever is wrong with an image: nothing of that image stays.
+    /// [`NotFound`](ErrorKind::NotFound) if the source does not have the image, or not for this platform.
+    pub fn load(&self, request: LoadRequest) -> Result<Vec<Loaded>> {
+        let LoadRequest { source: spec, platform, name, limits } = request;
+        Run::begin(self, limits)?.carry_out(|run| {
+            let (_, scratch) = run.staging.new_dir("scratch", 0o700)?;
+            let source = source::open(&spec, &scratch, run.cancel)?;
+            let candidates = source::select(&*source, &spec)?;
+            if name.is_some() && candidates.len() > 1 {
+                let message = format!("one name for {} images: say which one to load", candidates.len());
+                return Err(Error::new(ErrorKind::Usage, message));
+            }
+            let mut loaded = Vec::new();
+            for candidate in candidates {
+                run.cancel.check()?;
+                loaded.push(one(run, &*source, &spec, candidate, platform.as_ref(), name.as_ref())?);
+            }
+            Ok(loaded)
+        })
+    }
+}
+
+fn one(
+    run: &mut Run<'_>,
+    source: &dyn Source,
+    spec: &SourceSpec,
+    candidate: Candidate,
+    platform: Option<&Platform>,
+    name: Option<&Reference>,
+) -> Result<Loaded> {
+    let resolved = source::resolve(source, &candidate.descriptor, platform)?;
+    let references = match name {
+        Some(name) => {
+            check_digest(name, &resolved)?;
+            vec![name.clone().with_default_tag()]
+        }
+        None => candidate.names,
+    };
+    let mut indexes = Vec::new();
+    if let Some((descriptor, bytes)) = &resolved.index {
+        indexes.push((&descriptor.digest, bytes.as_slice()));
+    }
+    indexes.extend(resolved.nested.iter().map(|(descriptor, bytes)| (&descriptor.digest, bytes.as_slice())));
+    let image = NewImage {
+        descriptor: &resolved.manifest_descriptor,
+        manifest: &resolved.manifest,
+        config: &resolved.config,
+        indexes,
+        documents: vec![
+            (&resolved.manifest_descriptor.digest, resolved.manifest_bytes.as_slice()),
+            (&resolved.manifest.config.digest, resolved.config_bytes.as_slice()),
+        ],
+        names: references.clone(),
+        origin: spec.to_string(),
+    };
+    Ok(Loaded { id: run.image(source, &image)?, references })
+}
+
+/// A name with a digest says what the image is.
+fn check_digest(name: &Reference, resolved: &Resolved) -> Result<()> {
+    let index = resolved.index.as_ref().map(|(descriptor, _)| &descriptor.digest);
+    let manifest = &resolved.manifest_descriptor.digest;
+    match name.digest() {
+        Some(digest) if digest != manifest && Some(digest) != index => {
+            let message = format!("name {name}: the image has the digest {manifest}");
+            Err(Error::new(ErrorKind::Conflict, message))
+        }
+        _ => Ok(()),
+    }
+}

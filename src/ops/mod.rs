@@ -1,0 +1,89 @@
+//! The use cases, one file each. The only place that joins stores, sources, layers and mounts.
+//!
+//! ```text
+//! load, import ─► install ─► unpack (per layer, in parallel) ─► lowers (correction) ─► record
+//! mount, remount ─► lowers ─► attach            unmount, rm ─► liveness
+//! images, inspect, views, info: what is there   remove: names and images away
+//! ```
+//!
+//! Everything begins with [`Rootlay::open`]. A request is a struct; a call that takes several arguments gives one
+//! result for each, so that one failure does not hide the others. Nothing here prints, exits or reads the environment.
+
+mod attach;
+mod heal;
+mod images;
+mod import;
+mod info;
+mod inspect;
+mod install;
+mod liveness;
+mod load;
+mod lowers;
+mod mount;
+mod remove;
+mod rm;
+mod target;
+mod tee;
+mod unmount;
+mod unpack;
+mod views;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::cancel::Cancel;
+use crate::error::Result;
+use crate::progress::Progress;
+use crate::store::Store;
+
+pub use crate::layer::Limits;
+pub use crate::source::SourceSpec;
+pub use crate::store::Access;
+pub use images::ImageInfo;
+pub use import::{ImportRequest, Input};
+pub use info::{Feature, Info};
+pub use load::{LoadRequest, Loaded};
+pub use mount::{Flag, MountRequest};
+pub use remove::{Force, RemoveRequest, Removed};
+pub use unmount::{Detach, UnmountRequest, Which};
+pub use views::ViewInfo;
+
+/// What [`Rootlay::open`] needs.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The state root. It is created if it is missing.
+    pub root: PathBuf,
+    /// Is told what happens.
+    pub progress: Arc<dyn Progress>,
+    /// Stops long work.
+    pub cancel: Cancel,
+}
+
+/// An open state root and what can be done with it.
+#[derive(Debug)]
+pub struct Rootlay {
+    store: Store,
+    progress: Arc<dyn Progress>,
+    cancel: Cancel,
+}
+
+impl Rootlay {
+    /// Opens the state root, and clears away what dead processes and earlier boots left in it.
+    ///
+    /// # Errors
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) if the root has a newer format,
+    /// [`Conflict`](crate::ErrorKind::Conflict) if the directory holds something else.
+    pub fn open(options: Options) -> Result<Self> {
+        let Options { root, progress, cancel } = options;
+        let store = Store::open(&root, &crate::mount::boot_id()?)?;
+        let rootlay = Self { store, progress, cancel };
+        if let Err(error) = rootlay.heal() {
+            // What is asked for may still work, and the next command tries again.
+            tracing::debug!(%error, "views of the dead stay");
+        }
+        Ok(rootlay)
+    }
+}

@@ -1,0 +1,215 @@
+//! Mount: an image as a root filesystem, or a saved view again.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use super::attach::create_upper;
+use super::lowers::{self, Workspace};
+use super::target::Target;
+use super::{Access, Rootlay, ViewInfo};
+use crate::error::{Error, ErrorKind, Result};
+use crate::mount;
+use crate::oci::Platform;
+use crate::store::{self, ImageRecord, Staging, State, ViewDir, ViewOptions, ViewRecord};
+
+/// Something that has a default of its own for each kind of view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Flag {
+    /// As the kind of view says.
+    #[default]
+    Default,
+    /// Yes.
+    On,
+    /// No.
+    Off,
+}
+
+impl Flag {
+    fn or(self, default: bool) -> bool {
+        match self {
+            Self::Default => default,
+            Self::On => true,
+            Self::Off => false,
+        }
+    }
+}
+
+/// What to mount, and how.
+#[derive(Debug, Clone)]
+pub struct MountRequest {
+    /// The image: a name, an ID, or a prefix of one.
+    pub image: String,
+    /// The directory to mount it on; without one the view has its own.
+    pub target: Option<PathBuf>,
+    /// The name of the view; without one it gets one.
+    pub name: Option<String>,
+    /// Whether it can be written to.
+    pub access: Access,
+    /// Which platform of the image; without one the host's comes first.
+    pub platform: Option<Platform>,
+    /// Only this many of the lowest layers.
+    pub upto: Option<usize>,
+    /// Whether set-user-ID bits have effect: by default in writable views.
+    pub suid: Flag,
+    /// Whether device nodes have effect: by default never.
+    pub dev: Flag,
+}
+
+/// What the user's name for an image meant.
+struct Chosen {
+    image: ImageRecord,
+    /// How the view's record and listings call it.
+    shown: String,
+    /// What the default names of its views begin with.
+    stem: String,
+}
+
+impl Rootlay {
+    /// Mounts an image. The mount is in the caller's mount namespace and outlives the process.
+    ///
+    /// # Errors
+    /// [`NotFound`](ErrorKind::NotFound) without such an image or target, [`Conflict`](ErrorKind::Conflict) if the
+    /// view's name is taken, [`InUse`](ErrorKind::InUse) if the target is a view, and those of the kernel.
+    pub fn mount(&self, request: MountRequest) -> Result<ViewInfo> {
+        mount::check_capabilities()?;
+        if let Some(name) = &request.name {
+            store::check_view_name(name)?;
+        }
+        let target = request.target.as_ref().map(|path| Target::open(&self.store, path, &self.cancel)).transpose()?;
+        let staging = self.store.stage()?;
+        let chosen = self.choose(&staging, &request)?;
+        let layers = chosen.image.diff_ids.len();
+        let upto = request.upto.unwrap_or(layers);
+        if request.upto == Some(0) || upto > layers {
+            let message = format!("expected the number of a layer from 1 to {layers}, got {upto}");
+            return Err(Error::new(ErrorKind::Usage, message));
+        }
+        let stack = chosen.image.diff_ids[..upto].to_vec();
+        let named = self.store.named()?;
+        let workspace = Workspace { store: &self.store, staging: &staging, cancel: &self.cancel, named: &named };
+        let lowers = workspace.lowers(&stack)?;
+        let (draft, dir) = staging.new_dir("view", 0o700)?;
+        store::part(&dir, "merged", 0o755)?;
+        if request.access == Access::Writable {
+            create_upper(&dir, &stack, lowers.correction.as_ref())?;
+            // What the record of a writable view names has to be as durable as the record.
+            self.store.sync()?;
+        }
+        let mut record = ViewRecord {
+            name: String::new(),
+            image: chosen.shown,
+            image_id: chosen.image.id,
+            stack,
+            merged: lowers.merged.clone(),
+            access: request.access,
+            options: ViewOptions {
+                nosuid: !request.suid.or(request.access == Access::Writable),
+                nodev: !request.dev.or(false),
+            },
+            target: target.as_ref().map(|target| target.path.clone()),
+            state: State::New,
+            boot: self.store.boot().to_owned(),
+            device: None,
+            created: SystemTime::now(),
+        };
+        drop(dir);
+        self.cancel.check()?;
+        let view = self.create(&staging, &draft, &mut record, request.name, &chosen.stem)?;
+        match self.attach(&staging, &view, &mut record, lowers, target.as_ref()) {
+            Ok(()) => Ok(self.view_info(&record, true)),
+            Err(error) => {
+                self.store.remove_view(&staging, view)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Finds the image and leases its layers. If it changes in between, it is looked for again.
+    fn choose(&self, staging: &Staging<'_>, request: &MountRequest) -> Result<Chosen> {
+        let mut before = None;
+        loop {
+            let chosen = self.resolve(&request.image, request.platform.as_ref())?;
+            if before.as_ref() == Some(&chosen.image.id) {
+                return Ok(chosen);
+            }
+            staging.rely_on(lowers::items(&chosen.image.diff_ids))?;
+            before = Some(chosen.image.id);
+        }
+    }
+
+    fn resolve(&self, text: &str, platform: Option<&Platform>) -> Result<Chosen> {
+        let host = Platform::host();
+        let catalog = self.store.catalog()?;
+        let found = super::images::resolve(&catalog, text, platform.unwrap_or(&host))?;
+        let fits = |image: &&&ImageRecord| platform.is_none_or(|wanted| wanted.rank(&image.platform).is_some());
+        let Some(image) = found.images.iter().find(fits) else {
+            let platforms: Vec<String> = found.images.iter().map(|image| image.platform.to_string()).collect();
+            let wanted = platform.map(ToString::to_string).unwrap_or_default();
+            let message = format!("no image {text} for {wanted}, there are: {}", platforms.join(", "));
+            return Err(Error::new(ErrorKind::NotFound, message));
+        };
+        let name = found.name(image).or(image.names.first()).map(|name| &name.reference);
+        let short = image.id.short().to_owned();
+        Ok(Chosen {
+            shown: found.name(image).map_or_else(|| short.clone(), |name| name.reference.familiar()),
+            stem: name
+                .and_then(|name| name.repository().rsplit('/').next().map(str::to_owned))
+                .filter(|stem| store::check_view_name(&format!("{stem}-18446744073709551615")).is_ok())
+                .unwrap_or(short),
+            image: (*image).clone(),
+        })
+    }
+
+    /// Gives the draft its name: the user's, or the first that is free.
+    fn create(
+        &self,
+        staging: &Staging<'_>,
+        draft: &str,
+        record: &mut ViewRecord,
+        name: Option<String>,
+        stem: &str,
+    ) -> Result<ViewDir> {
+        if let Some(name) = name {
+            record.name = name;
+            return self.store.create_view(staging, draft, record);
+        }
+        let mut number: u64 = 1;
+        loop {
+            record.name = format!("{stem}-{number}");
+            match self.store.create_view(staging, draft, record) {
+                Err(error) if error.kind() == ErrorKind::Conflict => number += 1,
+                result => return result,
+            }
+        }
+    }
+
+    /// Mounts a saved writable view again, with everything that was written to it.
+    ///
+    /// # Errors
+    /// [`NotFound`](ErrorKind::NotFound) without such a view, [`InUse`](ErrorKind::InUse) if it is mounted.
+    pub fn remount(&self, name: &str) -> Result<ViewInfo> {
+        mount::check_capabilities()?;
+        let view = self.lock_view(name)?;
+        let mut record = view.record().map_err(|error| error.context(format!("view {name}")))?;
+        if !super::liveness::Live::now()?.is_gone(&self.store, &record)? {
+            return Err(Error::new(ErrorKind::InUse, format!("the view `{name}` is mounted")));
+        }
+        if record.access == Access::ReadOnly {
+            return Err(super::views::no_such_view(name));
+        }
+        let staging = self.store.stage()?;
+        staging.rely_on(lowers::items(&record.stack))?;
+        let target = record.target.as_ref().map(|path| Target::open(&self.store, path, &self.cancel)).transpose()?;
+        let named = self.store.named()?;
+        let workspace = Workspace { store: &self.store, staging: &staging, cancel: &self.cancel, named: &named };
+        let lowers = workspace.lowers(&record.stack)?;
+        self.cancel.check()?;
+        // From here on a mount at the target counts as this view, even if nobody lives to write its device down.
+        self.store.boot().clone_into(&mut record.boot);
+        record.device = None;
+        record.merged.clone_from(&lowers.merged);
+        view.write(&staging, &record)?;
+        self.attach(&staging, &view, &mut record, lowers, target.as_ref())?;
+        Ok(self.view_info(&record, true))
+    }
+}

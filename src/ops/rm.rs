@@ -1,0 +1,29 @@
+//! Rm: forgets views with what was written to them.
+
+use super::Rootlay;
+use super::liveness::Live;
+use crate::error::{Error, ErrorKind, Result};
+
+impl Rootlay {
+    /// Forgets views; gives the name of each, or why it is still there. A view that is mounted or held is kept.
+    pub fn remove_views(&self, names: &[String]) -> Result<Vec<Result<String>>> {
+        Ok(names.iter().map(|name| self.remove_view(name).map(|()| name.clone())).collect())
+    }
+
+    fn remove_view(&self, name: &str) -> Result<()> {
+        let view = self.lock_view(name)?;
+        let live = Live::now()?;
+        let gone = match view.record() {
+            Ok(record) => live.is_gone(&self.store, &record)?,
+            // Of a broken one only its name is known.
+            Err(_) => {
+                let own = self.store.merged_path(name);
+                !live.named(name).iter().any(|at| at.target == own)
+            }
+        };
+        if !gone {
+            return Err(Error::new(ErrorKind::InUse, format!("the view `{name}` is mounted: unmount it first")));
+        }
+        self.store.remove_view(&self.store.stage()?, view)
+    }
+}

@@ -1,0 +1,57 @@
+//! The directory that a view is mounted on.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::cancel::Cancel;
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::mount::{SOURCE_PREFIX, mountinfo};
+use crate::store::Store;
+use crate::sys::dir::Dir;
+use crate::sys::errno::escape;
+use crate::sys::lock::{self, Mode};
+
+/// A directory of the user's, locked against other commands that want to mount a view there.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// Absolute, without symlinks.
+    pub path: PathBuf,
+    pub dir: Dir,
+    _lock: std::fs::File,
+}
+
+impl Target {
+    /// Opens the directory.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none, `InUse` if it is a view already.
+    pub fn open(store: &Store, path: &Path, cancel: &Cancel) -> Result<Self> {
+        let shown = escape(path.as_os_str().as_bytes());
+        let open = || -> Result<_> {
+            let path = path.canonicalize()?;
+            let dir = Dir::open(&path)?;
+            let lock = std::fs::File::open(&path)?;
+            Ok(Self { path, dir, _lock: lock })
+        };
+        let target = open().context(|| format!("target {shown}: expected a directory that exists"))?;
+        while !lock::try_lock(&target._lock, Mode::Exclusive, "target")? {
+            cancel.check()?;
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        if is_view(&target.path)? {
+            return Err(Error::new(ErrorKind::InUse, format!("target {shown}: a view is mounted there")));
+        }
+        let device = |dir: &Dir| Ok::<_, Error>(dir.stat(b".")?.st_dev);
+        if target.path.starts_with(store.path()) && device(&target.dir)? == device(store.root())? {
+            return Err(Error::new(ErrorKind::Conflict, format!("target {shown}: it is inside the state root")));
+        }
+        Ok(target)
+    }
+}
+
+/// Whether what is mounted topmost at this path is a view.
+fn is_view(path: &Path) -> Result<bool> {
+    let mounts = mountinfo::of_self()?;
+    let top = mounts.iter().rfind(|mount| mount.target == path.as_os_str().as_bytes());
+    Ok(top.is_some_and(|mount| mount.fs_type == b"overlay" && mount.source.starts_with(SOURCE_PREFIX.as_bytes())))
+}

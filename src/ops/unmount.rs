@@ -1,0 +1,228 @@
+//! Unmount: views by name, directory or image.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::Rootlay;
+use super::liveness::{Live, target_of};
+use super::views::innermost;
+use crate::error::{Error, ErrorKind, Result};
+use crate::mount::{self, MountedAt, mountinfo};
+use crate::oci::Platform;
+use crate::store::{Access, State, View, ViewDir, ViewRecord};
+use crate::sys::errno::escape;
+
+/// Which views.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// All that are mounted.
+    All,
+    /// Those that these name: an argument with `/` is a directory, else a view's name, else an image.
+    Named(Vec<OsString>),
+}
+
+/// What happens to a view that somebody uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Detach {
+    /// It stays, and the error names the users.
+    #[default]
+    Normal,
+    /// It is taken out of the tree, and goes with its last user.
+    Lazy,
+}
+
+/// What to unmount, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnmountRequest {
+    /// Which views.
+    pub which: Which,
+    /// How.
+    pub mode: Detach,
+}
+
+impl Rootlay {
+    /// Unmounts views. A read-only view is forgotten, a writable one keeps what was written.
+    ///
+    /// Gives the name of each view, or why it is still there; an argument that names nothing is an error of its own.
+    pub fn unmount(&self, request: UnmountRequest) -> Result<Vec<Result<String>>> {
+        let mut results = Vec::new();
+        match request.which {
+            Which::All => {
+                for name in self.mounted()? {
+                    match self.unmount_one(&name, request.mode) {
+                        // Somebody else was faster.
+                        Err(error) if error.kind() == ErrorKind::NotFound => {}
+                        result => results.push(result.map(|()| name)),
+                    }
+                }
+            }
+            Which::Named(arguments) => {
+                for argument in arguments {
+                    match self.meant(&argument) {
+                        Ok(names) => results
+                            .extend(names.into_iter().map(|name| self.unmount_one(&name, request.mode).map(|()| name))),
+                        Err(error) => results.push(Err(error)),
+                    }
+                }
+            }
+        }
+        Ok(results)
+    }
+
+    /// The names of the views that are mounted, a view within another one before that.
+    fn mounted(&self) -> Result<Vec<String>> {
+        let live = Live::now()?;
+        let mut mounted: Vec<(usize, String)> = Vec::new();
+        for view in self.store.views()? {
+            let (target, is_mounted) = match &view.content {
+                Ok(record) => (target_of(&self.store, record), !live.mounts(&self.store, record).is_empty()),
+                Err(_) => {
+                    let target = self.store.merged_path(&view.name);
+                    let is_there = live.named(&view.name).iter().any(|at| at.target == target);
+                    (target, is_there)
+                }
+            };
+            if is_mounted {
+                mounted.push((target.components().count(), view.name));
+            }
+        }
+        mounted.sort_by_key(|(depth, _)| std::cmp::Reverse(*depth));
+        Ok(mounted.into_iter().map(|(_, name)| name).collect())
+    }
+
+    /// The names of the views that an argument means.
+    fn meant(&self, argument: &OsString) -> Result<Vec<String>> {
+        let views = self.store.views()?;
+        let records = || views.iter().filter_map(View::record);
+        if argument.as_bytes().contains(&b'/') {
+            let path = absolute(Path::new(argument));
+            let live = Live::now()?;
+            let is_there = |record: &&ViewRecord| {
+                let mounts = live.mounts(&self.store, record);
+                mounts.iter().any(|at| at.own && at.whole && at.target == path)
+            };
+            return match records().find(is_there).or_else(|| records().find(|r| target_of(&self.store, r) == path)) {
+                Some(record) => Ok(vec![record.name.clone()]),
+                None => {
+                    let shown = escape(argument.as_bytes());
+                    Err(Error::new(ErrorKind::NotFound, format!("{shown}: no view is mounted there")))
+                }
+            };
+        }
+        let name = argument.to_string_lossy();
+        if views.iter().any(|view| view.name == name) {
+            return Ok(vec![name.into_owned()]);
+        }
+        let catalog = self.store.catalog()?;
+        let images = match catalog.resolve(&name, &Platform::host()) {
+            Ok(found) => found.images,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(Error::new(ErrorKind::NotFound, format!("no such view or image: {}", name.escape_debug())));
+            }
+            Err(error) => return Err(error),
+        };
+        let live = Live::now()?;
+        let names: Vec<String> = records()
+            .filter(|record| images.iter().any(|image| image.id == record.image_id))
+            .filter(|record| !live.mounts(&self.store, record).is_empty())
+            .map(|record| record.name.clone())
+            .collect();
+        if names.is_empty() {
+            return Err(Error::new(ErrorKind::NotFound, format!("no view of {} is mounted", name.escape_debug())));
+        }
+        Ok(names)
+    }
+
+    fn unmount_one(&self, name: &str, mode: Detach) -> Result<()> {
+        let view = self.lock_view(name)?;
+        let mut record = match view.record() {
+            Ok(record) => record,
+            Err(error) => return self.unmount_broken(name, mode, &error),
+        };
+        let live = Live::now()?;
+        let mounts = live.mounts(&self.store, &record);
+        let target = target_of(&self.store, &record);
+        let own = |at: &&&MountedAt| at.own && at.whole;
+        let chosen = mounts.iter().filter(own).find(|at| at.target == target).or_else(|| mounts.iter().find(own));
+        let Some(at) = chosen else {
+            if mounts.is_empty() {
+                let error = Error::new(ErrorKind::NotFound, format!("the view `{name}` is not mounted"));
+                self.heal_one(view)?;
+                return Err(error);
+            }
+            let message = format!("the view `{name}` is mounted in another mount namespace only");
+            return Err(Error::new(ErrorKind::InUse, message));
+        };
+        detach(name, at, mode)?;
+        if mode == Detach::Lazy && record.state != State::Detached {
+            record.state = State::Detached;
+            view.write(&self.store.stage()?, &record)?;
+        }
+        self.settle(view, record)
+    }
+
+    /// Forgets a read-only view that nothing shows any more.
+    fn settle(&self, view: ViewDir, mut record: ViewRecord) -> Result<()> {
+        if !Live::now()?.is_gone(&self.store, &record)? {
+            return Ok(());
+        }
+        let staging = self.store.stage()?;
+        if record.access == Access::ReadOnly {
+            return self.store.remove_view(&staging, view);
+        }
+        record.state = State::Mounted;
+        record.device = None;
+        // An earlier boot: of a view that is not mounted nothing is looked for any more.
+        record.boot = String::new();
+        view.write(&staging, &record)
+    }
+
+    /// Unmounts a view whose record cannot be read, by its own directory; the rest is for `rm`.
+    fn unmount_broken(&self, name: &str, mode: Detach, why: &Error) -> Result<()> {
+        let path = self.store.merged_path(name);
+        let live = Live::now()?;
+        match live.named(name).iter().find(|at| at.own && at.whole && at.target == path) {
+            Some(at) => detach(name, at, mode),
+            None => {
+                let message = format!("the record of the view `{name}` cannot be read: {}", innermost(why));
+                Err(Error::new(ErrorKind::Failed, message))
+            }
+        }
+    }
+}
+
+fn detach(name: &str, at: &MountedAt, mode: Detach) -> Result<()> {
+    match mount::detach(&at.target, mode == Detach::Lazy) {
+        Err(error) if error.kind() == ErrorKind::InUse => {
+            let users = users(at)?;
+            let message = format!("the view `{name}` is in use{users}");
+            Err(Error::with_source(ErrorKind::InUse, message, error))
+        }
+        // The root of the mount went away in between.
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(Error::new(ErrorKind::NotFound, format!("the view `{name}` is not mounted")))
+        }
+        result => result,
+    }
+}
+
+/// Who uses a view: ` by 12 (bash), 34 (sleep)`, or what is mounted within it.
+fn users(at: &MountedAt) -> Result<String> {
+    let holders = mount::holders(at.dev)?;
+    if !holders.is_empty() {
+        let list: Vec<String> = holders.iter().map(|holder| format!("{} ({})", holder.pid, holder.command)).collect();
+        return Ok(format!(" by {}", list.join(", ")));
+    }
+    let within: Vec<String> = mountinfo::of_self()?
+        .iter()
+        .filter(|mount| mount.parent == at.mount)
+        .map(|mount| escape(&mount.target))
+        .collect();
+    Ok(if within.is_empty() { String::new() } else { format!(": mounted within it: {}", within.join(", ")) })
+}
+
+/// The path as records have it. What cannot be resolved is taken as it is written.
+fn absolute(path: &Path) -> PathBuf {
+    path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
+}

@@ -1,0 +1,187 @@
+//! The layers of an image, each from its blob to its place in the store, several at a time.
+
+use std::io::{BufWriter, Write};
+use std::num::NonZero;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use super::install::Run;
+use super::tee::Tee;
+use crate::compression::Compression;
+use crate::content::Ingest;
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::layer::{self, LayerIndex, UnpackOptions, Unpacked};
+use crate::oci::{Descriptor, DiffId};
+use crate::progress::{Phase, Task};
+use crate::source::Source;
+use crate::store::{self, Found, Item, Kind};
+use crate::sys::dir::Dir;
+
+/// One layer that has to be here.
+#[derive(Debug)]
+struct Job<'a> {
+    /// Its place in the image, from 1.
+    number: usize,
+    blob: &'a Descriptor,
+    diff_id: &'a DiffId,
+    task: Task,
+}
+
+/// Tells the other threads that one has failed.
+#[derive(Debug, Default)]
+struct Failure {
+    stop: AtomicBool,
+    first: Mutex<Option<(usize, Error)>>,
+}
+
+impl Failure {
+    /// Of several errors the one of the lowest layer is told.
+    fn add(&self, number: usize, error: Error) {
+        self.stop.store(true, Ordering::SeqCst);
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        if error.kind() != STOPPED && first.as_ref().is_none_or(|(lowest, _)| number < *lowest) {
+            *first = Some((number, error));
+        }
+    }
+}
+
+/// What a thread returns that stops because another one has failed: no signal has this number.
+const STOPPED: ErrorKind = ErrorKind::Interrupted(0);
+
+/// Makes sure that each layer is unpacked and its blob stored. `layers` are base first; a repeated one counts once.
+pub(super) fn layers(run: &Run<'_>, source: &dyn Source, layers: &[(&Descriptor, &DiffId)]) -> Result<()> {
+    let mut jobs: Vec<Job<'_>> = Vec::new();
+    for (index, &(blob, diff_id)) in layers.iter().enumerate() {
+        // The same layer twice is legal and common; two blobs of one layer are both stored.
+        if jobs.iter().any(|job| job.diff_id == diff_id && job.blob.digest == blob.digest) {
+            continue;
+        }
+        let task = Task { id: run.next_task(), label: blob.digest.short().to_owned(), total: Some(blob.size) };
+        jobs.push(Job { number: index + 1, blob, diff_id, task });
+    }
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let next = AtomicUsize::new(0);
+    let failure = Failure::default();
+    thread::scope(|scope| {
+        for _ in 0..cores.min(jobs.len()) {
+            scope.spawn(|| {
+                while let Some(job) = jobs.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    if failure.stop.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    if let Err(error) = job.carry_out(run, source, &failure.stop) {
+                        failure.add(job.number, error.context(format!("layer {} ({})", job.number, job.blob.digest)));
+                    }
+                }
+            });
+        }
+    });
+    match failure.first.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some((_, error)) => Err(error),
+        None => Ok(()),
+    }
+}
+
+impl Job<'_> {
+    fn carry_out(&self, run: &Run<'_>, source: &dyn Source, stop: &AtomicBool) -> Result<()> {
+        let check = || {
+            run.cancel.check()?;
+            if stop.load(Ordering::Relaxed) {
+                return Err(Error::new(STOPPED, "another layer failed"));
+            }
+            Ok(())
+        };
+        let lock = run.store.lock_layer(self.diff_id, &check)?;
+        match run.store.find(Kind::Layer, &self.diff_id.0, &run.named)? {
+            Found::Usable(_) => {
+                drop(lock);
+                run.progress.phase(&self.task, Phase::AlreadyExists);
+                return self.store_blob(run, source, &check);
+            }
+            Found::Stale => run.store.discard_stale(&run.staging, Kind::Layer, &self.diff_id.0)?,
+            Found::Missing => {}
+        }
+        run.progress.phase(&self.task, Phase::Extracting);
+        self.unpack(run, source, &check)?;
+        drop(lock);
+        run.progress.phase(&self.task, Phase::Complete);
+        Ok(())
+    }
+
+    fn unpack(&self, run: &Run<'_>, source: &dyn Source, check: &(dyn Fn() -> Result<()> + Sync)) -> Result<()> {
+        let passed = |bytes| {
+            run.progress.advance(&self.task, bytes);
+            check()
+        };
+        let tee = Tee::new(source.open_blob(self.blob)?, self.ingest(run)?, &passed);
+        unpack_into_place(run, tee, Some(self.diff_id), |ingest| run.keep_blob(ingest, &self.blob.digest)).map(drop)
+    }
+
+    fn ingest(&self, run: &Run<'_>) -> Result<Ingest> {
+        Ingest::new(run.staging.dir(), &self.blob.digest, self.blob.size)
+    }
+
+    /// Stores the blob of a layer that is unpacked already.
+    fn store_blob(&self, run: &Run<'_>, source: &dyn Source, check: &(dyn Fn() -> Result<()> + Sync)) -> Result<()> {
+        if run.store.content().size_of(&self.blob.digest)? == Some(self.blob.size) {
+            return Ok(());
+        }
+        let passed = |_| check();
+        let ingest = Tee::new(source.open_blob(self.blob)?, self.ingest(run)?, &passed).finish()?;
+        run.keep_blob(ingest, &self.blob.digest)
+    }
+}
+
+/// What is known of a layer that was just unpacked.
+#[derive(Debug)]
+pub(super) struct NewLayer {
+    pub diff_id: DiffId,
+    pub compression: Compression,
+}
+
+/// Unpacks a blob and renames the layer into its place; `keep` gets the verified blob before that.
+///
+/// With an expected diff ID the caller holds the lock of the layer. Without one the layer may turn out to be here.
+pub(super) fn unpack_into_place(
+    run: &Run<'_>,
+    mut tee: Tee<'_>,
+    expected: Option<&DiffId>,
+    keep: impl FnOnce(Ingest) -> Result<()>,
+) -> Result<NewLayer> {
+    let (draft, dir) = run.staging.new_dir("layer", 0o700)?;
+    let diff = store::part(&dir, "diff", 0o755)?;
+    let warn = |message: &str| run.progress.warning(message);
+    let options = UnpackOptions {
+        limits: run.limits.clone(),
+        strict: false,
+        keep_selinux: false,
+        cancel: run.cancel.clone(),
+        warn: &warn,
+    };
+    let unpacked = layer::unpack(Box::new(&mut tee), &diff, &dir, expected, &options);
+    let unpacked = match unpacked {
+        Ok(unpacked) => unpacked,
+        Err(error) => {
+            run.staging.dir().remove_tree(draft.as_bytes())?;
+            // A blob that is not what its digest says explains whatever else is wrong with it.
+            return match error.kind() {
+                ErrorKind::Refused => Err(tee.finish().err().unwrap_or(error)),
+                _ => Err(error),
+            };
+        }
+    };
+    keep(tee.finish()?)?;
+    let Unpacked { index, compression } = unpacked;
+    write_index(&dir, &index).context(|| "write layer.json".to_owned())?;
+    let diff_id = index.summary.diff_id;
+    drop((diff, dir));
+    run.commit(&draft, Item::Dir(Kind::Layer, diff_id.0.clone()))?;
+    Ok(NewLayer { diff_id, compression })
+}
+
+fn write_index(dir: &Dir, index: &LayerIndex) -> Result<()> {
+    let mut file = BufWriter::new(dir.create_file(b"layer.json", 0o600)?);
+    index.write_to(&mut file)?;
+    Ok(file.flush()?)
+}

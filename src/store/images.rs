@@ -1,0 +1,191 @@
+//! Image records: one file per image ID, with the names that the image has.
+
+use nix::errno::Errno;
+use serde::{Deserialize, Serialize};
+
+use super::Store;
+use super::layout;
+use super::names;
+use super::record;
+use super::staging::Staging;
+use crate::error::{Context, Result};
+use crate::oci::{Algorithm, DiffId, Digest, Platform, Reference};
+use crate::sys::dir::Dir;
+use crate::sys::errno::escape;
+
+/// An image as the store knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageRecord {
+    /// The digest of its config.
+    pub id: Digest,
+    /// What it runs on.
+    pub platform: Platform,
+    /// Its layers, base first.
+    pub diff_ids: Vec<DiffId>,
+    /// When it was made, as its config says.
+    pub created: Option<String>,
+    /// The sum of the bytes of its unpacked layers.
+    pub size: u64,
+    /// The manifests it came with, the newest last; never empty.
+    pub manifests: Vec<ManifestRecord>,
+    /// Its names. An image without any is dangling.
+    pub names: Vec<Name>,
+}
+
+/// One manifest of an image. The same image may come with several, which differ in the compression of the layers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestRecord {
+    /// Its media type.
+    pub media_type: String,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The indexes on the way to it, the one that was asked for first.
+    pub indexes: Vec<Digest>,
+    /// The blobs of its layers, base first.
+    pub layers: Vec<Digest>,
+    /// Where it came from, as its source is written.
+    pub origin: String,
+    /// When it came.
+    pub added: String,
+}
+
+impl ManifestRecord {
+    /// What listings show as the digest: that of the index where there was one.
+    pub fn shown_digest(&self) -> &Digest {
+        self.indexes.first().unwrap_or(&self.digest)
+    }
+
+    /// Whether this digest means this manifest.
+    pub fn is(&self, digest: &Digest) -> bool {
+        self.digest == *digest || self.indexes.contains(digest)
+    }
+}
+
+/// A name of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Name {
+    /// A tag, or a digest if the user named one.
+    pub reference: Reference,
+    /// The manifest that the name stands for.
+    pub manifest: Digest,
+    /// Of two images with one name the one with the greater number has it.
+    pub generation: u64,
+    /// When the image got the name.
+    pub tagged: String,
+}
+
+impl ImageRecord {
+    /// Its names alone.
+    pub fn references(&self) -> Vec<Reference> {
+        self.names.iter().map(|name| name.reference.clone()).collect()
+    }
+
+    /// The manifest that a name stands for, otherwise the newest.
+    pub fn manifest(&self, name: Option<&Name>) -> Option<&ManifestRecord> {
+        name.and_then(|name| self.manifests.iter().find(|manifest| manifest.digest == name.manifest))
+            .or_else(|| self.manifests.last())
+    }
+}
+
+/// A record that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The image ID that the file name gives, if it gives one.
+    pub id: Option<Digest>,
+    /// The path of the file in the state root.
+    pub file: String,
+    /// Why it cannot be read.
+    pub why: String,
+}
+
+/// All image records of one moment.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Catalog {
+    /// The readable ones, by image ID; a name that two records claim has been given to the later owner.
+    pub images: Vec<ImageRecord>,
+    /// The others.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// An image that is ready to be recorded.
+#[derive(Debug, Clone)]
+pub struct Installed {
+    /// The digest of its config.
+    pub id: Digest,
+    /// What it runs on.
+    pub platform: Platform,
+    /// Its layers, base first.
+    pub diff_ids: Vec<DiffId>,
+    /// When it was made.
+    pub created: Option<String>,
+    /// The sum of the bytes of its unpacked layers.
+    pub size: u64,
+    /// The manifest it came with.
+    pub manifest: ManifestRecord,
+    /// The names it gets. Another image of the same platform loses them.
+    pub names: Vec<Reference>,
+}
+
+impl Store {
+    /// Reads all image records. One that is unreadable does not keep the others from being read.
+    pub fn catalog(&self) -> Result<Catalog> {
+        let mut catalog = Catalog::default();
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+            let dir = match self.images.open_dir(algorithm.as_str().as_bytes()) {
+                Err(error) if error.errno() == Errno::ENOENT => continue,
+                result => result.context(|| "read the image records".to_owned())?,
+            };
+            for entry in dir.entries()? {
+                self.read_image(&dir, algorithm, &entry.name, &mut catalog);
+            }
+        }
+        catalog.images.sort_by(|one, other| one.id.cmp(&other.id));
+        catalog.unreadable.sort_by(|one, other| one.file.cmp(&other.file));
+        names::give_to_latest(&mut catalog.images);
+        Ok(catalog)
+    }
+
+    fn read_image(&self, dir: &Dir, algorithm: Algorithm, name: &[u8], catalog: &mut Catalog) {
+        let text = String::from_utf8_lossy(name);
+        let id =
+            text.strip_suffix(".json").and_then(|hex| format!("{}:{hex}", algorithm.as_str()).parse::<Digest>().ok());
+        let why = match record::read::<ImageRecord>(dir, name) {
+            Ok(Some(record)) if Some(&record.id) == id.as_ref() && !record.manifests.is_empty() => {
+                return catalog.images.push(record);
+            }
+            // Removed between the listing and now.
+            Ok(None) => return,
+            Ok(Some(record)) => format!("it is the record of {}", record.id),
+            Err(error) => std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string),
+        };
+        let file = format!("images/{}/{}", algorithm.as_str(), escape(name));
+        catalog.unreadable.push(Unreadable { id, file, why });
+    }
+
+    /// Records an image, and that it has these names now. Everything that it needs is durable already ([`Store::sync`]).
+    pub fn install(&self, staging: &Staging<'_>, image: Installed) -> Result<()> {
+        let now = super::now();
+        self.change(staging, |catalog| Ok((names::install(catalog, image, &now), ()))).map(drop)
+    }
+
+    pub(super) fn image_dir(&self, algorithm: Algorithm) -> Result<Dir> {
+        let exists = self.images.exists(algorithm.as_str().as_bytes())?;
+        let dir = layout::private_dir(&self.images, algorithm.as_str())?;
+        if !exists {
+            self.images.sync()?;
+        }
+        Ok(dir)
+    }
+
+    pub(super) fn delete_image_record(&self, id: &Digest) -> Result<()> {
+        let tried = || format!("remove the record of {id}");
+        let dir = self.image_dir(id.algorithm())?;
+        match dir.remove_file(format!("{}.json", id.hex()).as_bytes()) {
+            Err(error) if error.errno() == Errno::ENOENT => Ok(()),
+            Err(error) => Err(crate::error::Error::from(error).context(tried())),
+            Ok(()) => dir.sync().context(tried),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The directories and fixed files of the state root.
+
+use std::fs::{File, Permissions};
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+
+use super::Store;
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::oci::Algorithm;
+use crate::sys::dir::Dir;
+
+/// The format that this code writes, and the newest that it reads.
+const VERSION: u32 = 1;
+
+/// How large a record or another small file of ours may be.
+pub const FILE_LIMIT: u64 = 64 << 20;
+
+/// The folders below every directory of things that are named by a digest.
+pub fn algorithms() -> [&'static str; 2] {
+    [Algorithm::Sha256.as_str(), Algorithm::Sha512.as_str()]
+}
+
+/// Opens the state root, makes it private, and checks that it is one.
+pub fn open_root(path: &Path) -> Result<Dir> {
+    let tried = || format!("open the state root {}", path.display());
+    let root = match Dir::open(path) {
+        Err(error) if error.errno() == Errno::ENOENT => {
+            std::fs::create_dir_all(path).context(tried)?;
+            Dir::open(path).context(tried)?
+        }
+        result => result.context(tried)?,
+    };
+    match root.read(b"version", FILE_LIMIT) {
+        Ok(content) => check_version(&content).context(tried)?,
+        Err(error) if error.errno() == Errno::ENOENT => {
+            // A directory of somebody else must not become private, nor get our files.
+            let foreign = root.entries()?.into_iter().find(|entry| !is_ours_before_version(&entry.name));
+            if let Some(entry) = foreign {
+                let message = format!(
+                    "{} is not a state root: it holds {} but no version file",
+                    path.display(),
+                    crate::sys::errno::escape(&entry.name)
+                );
+                return Err(Error::new(ErrorKind::Conflict, message));
+            }
+            set_mode(&root, 0o700)?;
+            write_version(&root).context(tried)?;
+        }
+        Err(error) => return Err(Error::from(error).context(tried())),
+    }
+    // Layers hold setuid programs: nobody but root may reach them by path.
+    set_mode(&root, 0o700).context(tried)?;
+    Ok(root)
+}
+
+/// What may be there without a version file: leavings of a creation that was cut off.
+fn is_ours_before_version(name: &[u8]) -> bool {
+    name.starts_with(b".version.") || name == b"lost+found"
+}
+
+fn check_version(content: &[u8]) -> Result<()> {
+    let text = String::from_utf8_lossy(content);
+    let text = text.trim();
+    match text.parse::<u32>() {
+        Ok(version) if version <= VERSION => Ok(()),
+        Ok(version) => {
+            let message =
+                format!("expected format {VERSION} or older, got {version}: it was written by a newer rootlay");
+            Err(Error::new(ErrorKind::Unsupported, message))
+        }
+        Err(_) => {
+            Err(Error::new(ErrorKind::Failed, format!("expected a format number, got `{}`", text.escape_debug())))
+        }
+    }
+}
+
+fn write_version(root: &Dir) -> Result<()> {
+    // The root has no staging directory yet. Two creators at once write the same content.
+    let name = format!(".version.{}.{:?}", std::process::id(), std::thread::current().id());
+    root.remove_tree(name.as_bytes())?;
+    root.write_new(name.as_bytes(), 0o600, format!("{VERSION}\n").as_bytes())?.sync_all()?;
+    root.rename(name.as_bytes(), root, b"version")?;
+    Ok(root.sync()?)
+}
+
+/// Sets the mode of a directory, whatever the umask is.
+pub fn set_mode(dir: &Dir, mode: u32) -> Result<()> {
+    let file = File::from(dir.as_fd().try_clone_to_owned()?);
+    let tried = || format!("set the mode of a directory to {mode:o}");
+    if file.metadata().context(tried)?.permissions().mode() & 0o7777 != mode {
+        file.set_permissions(Permissions::from_mode(mode)).context(tried)?;
+    }
+    Ok(())
+}
+
+/// Creates a directory that only root can enter, if it is missing, and opens it.
+pub fn private_dir(parent: &Dir, name: &str) -> Result<Dir> {
+    create_dir(parent, name.as_bytes(), 0o700)
+}
+
+/// Creates a directory with this mode, if it is missing, and opens it.
+pub fn create_dir(parent: &Dir, name: &[u8], mode: u32) -> Result<Dir> {
+    match parent.create_dir(name, mode) {
+        Err(error) if error.errno() != Errno::EEXIST => return Err(error.into()),
+        _ => {}
+    }
+    let dir = parent.open_dir(name)?;
+    set_mode(&dir, mode)?;
+    Ok(dir)
+}
+
+impl Store {
+    /// `oci-layout` (image-layout.md) and a first `index.json`.
+    pub(super) fn create_layout_files(&self) -> Result<()> {
+        for algorithm in algorithms() {
+            private_dir(&self.blobs, algorithm)?;
+        }
+        let files: [(&[u8], &[u8]); 2] = [
+            (b"oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#),
+            (
+                b"index.json",
+                br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#,
+            ),
+        ];
+        for (name, content) in files {
+            if !self.root.exists(name)? {
+                let staging = self.stage()?;
+                let draft = staging.fresh_name("file");
+                staging.dir().write_new(draft.as_bytes(), 0o600, content)?.sync_all()?;
+                match staging.dir().rename_new(draft.as_bytes(), &self.root, name) {
+                    Err(error) if error.errno() == Errno::EEXIST => {}
+                    result => result?,
+                }
+                self.root.sync()?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,91 @@
+//! What must stay: a pure function of the records, the views and the leases.
+
+use std::collections::BTreeSet;
+
+use super::images::ImageRecord;
+use super::shelf::Kind;
+use super::staging::Item;
+use super::views::{Access, ViewRecord};
+use crate::oci::{ChainId, DiffId};
+
+/// A set of items that something relies on.
+#[derive(Debug, Default)]
+pub struct Keep(BTreeSet<Item>);
+
+impl Keep {
+    /// Whether the item is in the set.
+    pub fn contains(&self, item: &Item) -> bool {
+        self.0.contains(item)
+    }
+
+    /// Everything that garbage collection must leave alone.
+    pub(super) fn reachable<'r>(
+        images: &[ImageRecord],
+        views: impl IntoIterator<Item = &'r ViewRecord>,
+        leased: BTreeSet<Item>,
+    ) -> Self {
+        let mut keep = leased;
+        for image in images {
+            keep.extend(items_of_image(image));
+        }
+        for view in views {
+            keep.extend(items_of_stack(&view.stack));
+        }
+        Self(keep)
+    }
+
+    /// What was durable when the records that name it were written: less than what is reachable, because the
+    /// corrections of a part of a stack, and merged directories, are made when they are first mounted.
+    pub(super) fn named<'r>(images: &[ImageRecord], views: impl IntoIterator<Item = &'r ViewRecord>) -> Self {
+        let mut keep = BTreeSet::new();
+        let mut stack = |stack: &[DiffId]| {
+            keep.extend(stack.iter().map(|id| Item::Dir(Kind::Layer, id.0.clone())));
+            keep.extend(ChainId::of(stack).map(|chain| Item::Dir(Kind::Correction, chain.0)));
+        };
+        for image in images {
+            stack(&image.diff_ids);
+        }
+        let mut merged = Vec::new();
+        for view in views.into_iter().filter(|view| view.access == Access::Writable) {
+            stack(&view.stack);
+            merged.extend(view.merged.iter().map(|chain| Item::Dir(Kind::Merged, chain.0.clone())));
+        }
+        keep.extend(merged);
+        Self(keep)
+    }
+}
+
+/// Everything that is kept for an image.
+pub(super) fn items_of_image(image: &ImageRecord) -> BTreeSet<Item> {
+    let mut items = items_of_stack(&image.diff_ids);
+    items.insert(Item::Blob(image.id.clone()));
+    for manifest in &image.manifests {
+        items.insert(Item::Blob(manifest.digest.clone()));
+        items.extend(manifest.indexes.iter().chain(&manifest.layers).cloned().map(Item::Blob));
+    }
+    items
+}
+
+/// Everything that is kept for a stack, base first: its layers, and what was made for it or for a part of it.
+pub(super) fn items_of_stack(stack: &[DiffId]) -> BTreeSet<Item> {
+    let mut items: BTreeSet<Item> = stack.iter().map(|id| Item::Dir(Kind::Layer, id.0.clone())).collect();
+    for chain in chains(stack) {
+        items.insert(Item::Dir(Kind::Correction, chain.0.clone()));
+        items.insert(Item::Dir(Kind::Merged, chain.0));
+    }
+    items
+}
+
+/// The chain IDs of every part of the stack that begins at its base, shortest first.
+pub fn chains(stack: &[DiffId]) -> Vec<ChainId> {
+    let mut chains: Vec<ChainId> = Vec::with_capacity(stack.len());
+    for id in stack {
+        let next = match chains.last() {
+            // The chain ID of a stack of two is the formula's step (config.md, "Layer ChainID").
+            Some(below) => ChainId::of(&[DiffId(below.0.clone()), id.clone()]),
+            None => ChainId::of(std::slice::from_ref(id)),
+        };
+        chains.extend(next);
+    }
+    chains
+}

@@ -1,0 +1,153 @@
+//! The state root on disk: the only module that knows its directory names.
+//!
+//! ```text
+//! version                                 format number; a newer one is refused
+//! locks/                                  flock files: `store`, and one per layer being unpacked
+//! oci-layout, index.json, blobs/          the content store, an OCI layout that other tools can read
+//! layers/<alg>/<hex>/{diff,layer.json,commit.json}    one unpacked layer, named by its diff ID
+//! corrections/<alg>/<hex>/{diff,commit.json}          the correction layer of a stack, named by its chain ID
+//! merged/<alg>/<hex>/{diff,commit.json}               the lowest layers of a long stack as one directory
+//! images/<alg>/<hex>.json                 one record per image ID, with the names of the image
+//! views/<name>/{view.json,upper,work,merged}          mounts
+//! partial/                                downloads that can be resumed
+//! staging/<unique>/                       everything unfinished, with a `lease` file that its owner keeps locked
+//! ```
+//!
+//! # Crash rule
+//! Every visible name appears by one `rename`. Directories named by a digest carry the boot in which they were
+//! renamed ([`shelf`]): until a record names them, they count only in that boot. A record is written after
+//! [`Store::sync`], and is itself durable before anybody is told of it.
+//!
+//! # Garbage collection
+//! Roots are the image records, the view records and the leases. [`mark`] turns them into what must stay, a pure
+//! function; [`sweep`] renames the rest into staging under the exclusive store lock and deletes it after the lock
+//! was released.
+//!
+//! # Concurrency
+//! The store lock is held for milliseconds, never while something is unpacked, downloaded or deleted. Whoever
+//! relies on a layer or a blob writes that into the lease first and looks for it afterwards ([`staging`]).
+
+mod clock;
+mod images;
+mod index;
+mod layout;
+mod locks;
+mod mark;
+mod names;
+mod record;
+mod shelf;
+mod staging;
+mod sweep;
+mod views;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use crate::content::ContentStore;
+use crate::error::{Context, Result};
+use crate::oci::Digest;
+use crate::sys::dir::Dir;
+
+pub use clock::now;
+pub use images::{Catalog, ImageRecord, Installed, ManifestRecord, Name, Unreadable};
+pub use locks::LayerLock;
+pub use mark::{Keep, chains};
+pub use names::{Resolved, ResolvedBy, drop_unused_manifests, no_such_image, same_repository};
+pub use shelf::{Found, Kind};
+pub use staging::{Item, Staging};
+pub use sweep::{Change, Freed};
+pub use views::{Access, State, View, ViewDir, ViewOptions, ViewRecord, check_view_name, part};
+
+/// The state root. Cheap calls; nothing of it is cached, so that several processes may use one root.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    root: Dir,
+    locks: Dir,
+    blobs: Dir,
+    layers: Dir,
+    corrections: Dir,
+    merged: Dir,
+    images: Dir,
+    views: Dir,
+    staging: Dir,
+    content: ContentStore,
+    boot: String,
+}
+
+impl Store {
+    /// Opens the state root at `path` and creates what is missing of it.
+    ///
+    /// `boot` identifies the running boot of the machine.
+    ///
+    /// # Errors
+    /// `Unsupported` if the root has a newer format, `Conflict` if the directory is in use for something else.
+    pub fn open(path: &Path, boot: &str) -> Result<Self> {
+        let root = layout::open_root(path)?;
+        let private =
+            |name: &str| layout::private_dir(&root, name).context(|| format!("state root {}: {name}", path.display()));
+        let blobs = private("blobs")?;
+        let content = ContentStore::new(blobs.try_clone()?);
+        private("partial")?;
+        let store = Self {
+            path: root.current_path()?,
+            locks: private("locks")?,
+            layers: private("layers")?,
+            corrections: private("corrections")?,
+            merged: private("merged")?,
+            images: private("images")?,
+            views: private("views")?,
+            staging: private("staging")?,
+            boot: boot.to_owned(),
+            content,
+            blobs,
+            root,
+        };
+        store.create_layout_files()?;
+        store.reap();
+        Ok(store)
+    }
+
+    /// Where the state root is: absolute, without symlinks.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The state root itself.
+    pub fn root(&self) -> &Dir {
+        &self.root
+    }
+
+    /// The blobs.
+    pub fn content(&self) -> &ContentStore {
+        &self.content
+    }
+
+    /// The boot that this store was opened in.
+    pub fn boot(&self) -> &str {
+        &self.boot
+    }
+
+    /// Makes everything durable that was renamed into place so far: one `syncfs` of the file system, then an
+    /// `fsync` of every directory that a rename touches.
+    pub fn sync(&self) -> Result<()> {
+        let tried = || format!("sync the state root {}", self.path.display());
+        self.root.sync_file_system().context(tried)?;
+        for shelf in [&self.blobs, &self.layers, &self.corrections, &self.merged] {
+            for algorithm in layout::algorithms() {
+                if shelf.exists(algorithm.as_bytes())? {
+                    shelf.open_dir(algorithm.as_bytes())?.sync().context(tried)?;
+                }
+            }
+            shelf.sync().context(tried)?;
+        }
+        self.root.sync().context(tried)
+    }
+
+    /// The path of something in the state root, for reports.
+    pub fn path_of(&self, kind: Kind, digest: &Digest) -> PathBuf {
+        self.path.join(kind.folder()).join(digest.algorithm().as_str()).join(digest.hex()).join("diff")
+    }
+}

@@ -1,0 +1,156 @@
+//! Directories that are named by a digest: layers, correction layers, merged directories.
+//!
+//! Each has a `diff` and a `commit.json` that tells in which boot it was renamed into place. Its content became
+//! durable when the first record that names it was written. Until then a power cut may have emptied its files, so
+//! in a later boot it is discarded and made again.
+
+use nix::errno::Errno;
+use serde::{Deserialize, Serialize};
+
+use super::layout;
+use super::mark::Keep;
+use super::record;
+use super::staging::{Item, Staging};
+use super::{Store, views::View};
+use crate::error::{Context, Result};
+use crate::oci::Digest;
+use crate::sys::dir::Dir;
+
+/// What a directory named by a digest is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// One unpacked layer, named by its diff ID.
+    Layer,
+    /// What a plain overlay of a stack gets wrong, named by the stack's chain ID.
+    Correction,
+    /// A stack as one directory, named by its chain ID.
+    Merged,
+}
+
+impl Kind {
+    /// Its folder in the state root.
+    pub(super) fn folder(self) -> &'static str {
+        match self {
+            Self::Layer => "layers",
+            Self::Correction => "corrections",
+            Self::Merged => "merged",
+        }
+    }
+
+    /// What it is called in messages and leases.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Layer => "layer",
+            Self::Correction => "correction",
+            Self::Merged => "merged",
+        }
+    }
+}
+
+/// What was found under a digest.
+#[derive(Debug)]
+pub enum Found {
+    /// It is here, and its content can be relied on.
+    Usable(Dir),
+    /// It is left over from an earlier boot and nothing names it.
+    Stale,
+    /// There is none.
+    Missing,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Commit {
+    /// The boot in which the directory was renamed into place.
+    boot: String,
+}
+
+impl Store {
+    pub(super) fn shelf(&self, kind: Kind) -> &Dir {
+        match kind {
+            Kind::Layer => &self.layers,
+            Kind::Correction => &self.corrections,
+            Kind::Merged => &self.merged,
+        }
+    }
+
+    /// Opens the directory of this digest, whatever it is worth; `None` if there is none.
+    pub fn open_committed(&self, kind: Kind, digest: &Digest) -> Result<Option<Dir>> {
+        let path = format!("{}/{}", digest.algorithm().as_str(), digest.hex());
+        match self.shelf(kind).open_dir(path.as_bytes()) {
+            Err(error) if error.errno() == Errno::ENOENT => Ok(None),
+            result => result.map(Some).context(|| format!("open {} {digest}", kind.word())),
+        }
+    }
+
+    /// Looks for the directory of this digest; `named` is what records name ([`Store::named`]).
+    ///
+    /// Write it into the lease before, or it may be gone a moment later.
+    pub fn find(&self, kind: Kind, digest: &Digest, named: &Keep) -> Result<Found> {
+        let Some(dir) = self.open_committed(kind, digest)? else { return Ok(Found::Missing) };
+        let usable = named.contains(&Item::Dir(kind, digest.clone())) || self.is_of_this_boot(&dir);
+        Ok(if usable { Found::Usable(dir) } else { Found::Stale })
+    }
+
+    /// How many layers are unpacked.
+    pub fn count_layers(&self) -> Result<usize> {
+        let mut count = 0;
+        for algorithm in layout::algorithms() {
+            if self.layers.exists(algorithm.as_bytes())? {
+                count += self.layers.open_dir(algorithm.as_bytes())?.entries()?.len();
+            }
+        }
+        Ok(count)
+    }
+
+    /// A commit file that cannot be read was never durable: an earlier boot.
+    fn is_of_this_boot(&self, dir: &Dir) -> bool {
+        record::read::<Commit>(dir, b"commit.json").ok().flatten().is_some_and(|commit| commit.boot == self.boot)
+    }
+
+    /// Renames the directory `draft` of `staging` into its place, and says whether it was the first there.
+    pub fn commit(&self, staging: &Staging<'_>, draft: &str, kind: Kind, digest: &Digest) -> Result<bool> {
+        let tried = || format!("commit {} {digest}", kind.word());
+        let commit = Commit { boot: self.boot.clone() };
+        let dir = staging.dir().open_dir(draft.as_bytes()).context(tried)?;
+        record::write(staging, &dir, "commit.json", &commit, record::Durability::ThisBoot).context(tried)?;
+        let shelf = layout::private_dir(self.shelf(kind), digest.algorithm().as_str()).context(tried)?;
+        match staging.dir().rename_new(draft.as_bytes(), &shelf, digest.hex().as_bytes()) {
+            Err(error) if matches!(error.errno(), Errno::EEXIST | Errno::ENOTEMPTY) => Ok(false),
+            result => result.context(tried).map(|()| true),
+        }
+    }
+
+    /// Takes a directory of an earlier boot out of the way, unless it was replaced or named meanwhile.
+    pub fn discard_stale(&self, staging: &Staging<'_>, kind: Kind, digest: &Digest) -> Result<()> {
+        let _lock = self.lock_exclusive()?;
+        match self.find(kind, digest, &self.named()?)? {
+            Found::Stale => self.take(staging, &Item::Dir(kind, digest.clone())).map(drop),
+            Found::Usable(_) | Found::Missing => Ok(()),
+        }
+    }
+
+    /// What durable records name: the images and the writable views.
+    pub fn named(&self) -> Result<Keep> {
+        let views = self.views()?;
+        let views = views.iter().filter_map(View::record);
+        Ok(Keep::named(&self.catalog()?.images, views))
+    }
+
+    /// Renames an item into staging, and says whether it was there. The caller holds the exclusive store lock.
+    pub(super) fn take(&self, staging: &Staging<'_>, item: &Item) -> Result<bool> {
+        let (shelf, digest) = match item {
+            Item::Dir(kind, digest) => (self.shelf(*kind), digest),
+            Item::Blob(digest) => (&self.blobs, digest),
+        };
+        let tried = || format!("take {item} away");
+        let shelf = match shelf.open_dir(digest.algorithm().as_str().as_bytes()) {
+            Err(error) if error.errno() == Errno::ENOENT => return Ok(false),
+            result => result.context(tried)?,
+        };
+        let name = staging.fresh_name("taken");
+        match shelf.rename(digest.hex().as_bytes(), staging.dir(), name.as_bytes()) {
+            Err(error) if error.errno() == Errno::ENOENT => Ok(false),
+            result => result.context(tried).map(|()| true),
+        }
+    }
+}
