@@ -20,7 +20,13 @@ impl Case {
     pub fn new(module: &str, name: &str, function: fn(&Context)) -> Self {
         let module = module.split_once("::").map_or("", |(_, module)| module);
         let timeout = Duration::from_mins(3);
-        Self { name: format!("{module}::{name}"), function, needs: vec![Need::Program, Need::Root], file_system: None, timeout }
+        Self {
+            name: format!("{module}::{name}"),
+            function,
+            needs: vec![Need::Program, Need::Root],
+            file_system: None,
+            timeout,
+        }
     }
 
     /// With one more need.
@@ -40,7 +46,10 @@ impl Case {
     /// With this limit instead of three minutes.
     #[must_use]
     pub fn minutes(self, minutes: u64) -> Self {
-        Self { timeout: Duration::from_mins(minutes), ..self }
+        Self {
+            timeout: Duration::from_mins(minutes),
+            ..self
+        }
     }
 }
 

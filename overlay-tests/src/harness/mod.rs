@@ -13,8 +13,8 @@ mod case;
 mod context;
 mod needs;
 mod process;
-mod row;
 mod rootlay;
+mod row;
 mod sandbox;
 mod store_listing;
 

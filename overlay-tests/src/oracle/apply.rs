@@ -29,7 +29,9 @@ impl Model {
             }
             marks = again;
         }
-        Err(Stop::Open("marks that decide where they point themselves".into()))
+        Err(Stop::Open(
+            "marks that decide where they point themselves".into(),
+        ))
     }
 
     /// Applies the entries, all of them even after a failure, and returns the first one.
@@ -71,7 +73,9 @@ impl Model {
             EntryKind::Char(major, minor) => Kind::Char(device(major), device(minor)),
             EntryKind::Block(major, minor) => Kind::Block(device(major), device(minor)),
             EntryKind::Fifo => Kind::Fifo,
-            EntryKind::Special(..) => return Err(Stop::Open("a type that the model does not know".into())),
+            EntryKind::Special(..) => {
+                return Err(Stop::Open("a type that the model does not know".into()));
+            }
         };
         self.place(&place, described(entry, kind));
         Ok(())
@@ -95,12 +99,16 @@ impl Model {
 /// of a duplicated path: open.
 fn row_24(meanings: &[Meaning], entries: &[Entry]) -> Option<Stop> {
     let is_file = |wanted: &Path| {
-        let last = meanings.iter().rposition(|meaning| matches!(meaning, Meaning::Content(path) if path == wanted))?;
+        let last = meanings
+            .iter()
+            .rposition(|meaning| matches!(meaning, Meaning::Content(path) if path == wanted))?;
         let in_the_way = !matches!(entries[last].kind, EntryKind::Dir | EntryKind::Symlink(_));
         in_the_way.then_some(last)
     };
     meanings.iter().enumerate().find_map(|(index, meaning)| {
-        let Meaning::Opaque(parent) = meaning else { return None };
+        let Meaning::Opaque(parent) = meaning else {
+            return None;
+        };
         let file = is_file(parent)?;
         Some(if file < index {
             Stop::Refused("an opaque mark below a file of the same layer (row 24)".into())

@@ -32,7 +32,10 @@ impl Path {
         if self.0.is_empty() {
             return b"/".to_vec();
         }
-        self.0.iter().flat_map(|name| [b"/", name.as_slice()].concat()).collect()
+        self.0
+            .iter()
+            .flat_map(|name| [b"/", name.as_slice()].concat())
+            .collect()
     }
 
     /// The parent and the last component.
@@ -51,7 +54,9 @@ pub(super) fn clean(name: &[u8]) -> Result<Path, Stop> {
     for part in name.split(|byte| *byte == b'/') {
         match part {
             b"" | b"." => {}
-            b".." if path.0.pop().is_none() => return Err(Stop::Refused("a name that escapes the root".into())),
+            b".." if path.0.pop().is_none() => {
+                return Err(Stop::Refused("a name that escapes the root".into()));
+            }
             b".." => {}
             name => path.0.push(name.to_vec()),
         }
@@ -77,7 +82,9 @@ pub(super) fn meaning(entry: &Entry) -> Result<Meaning, Stop> {
     let Some((parent, name)) = path.split() else {
         return match entry.kind {
             Kind::Dir => Ok(Meaning::Content(path)),
-            _ => Err(Stop::Refused("a root that is not a directory (row 35)".into())),
+            _ => Err(Stop::Refused(
+                "a root that is not a directory (row 35)".into(),
+            )),
         };
     };
     if name == b".wh..wh..opq" && !parent.0.iter().any(|part| part.starts_with(b".wh..wh.")) {
