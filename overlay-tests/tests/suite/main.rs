@@ -9,13 +9,12 @@
 )]
 
 mod property;
-mod rows_a;
-mod rows_b;
+mod rows;
 
 use std::process::ExitCode;
 
 use overlay_tests::harness::run_suite;
 
 fn main() -> ExitCode {
-    run_suite([property::cases(), rows_a::cases(), rows_b::cases()].concat())
+    run_suite([property::cases(), rows::cases()].concat())
 }
