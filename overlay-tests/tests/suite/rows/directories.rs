@@ -3,7 +3,7 @@
 use std::fs;
 
 use overlay_tests::cases;
-use overlay_tests::fixture::{Entry, Image, dir, fifo, file, opaque, root, symlink, whiteout};
+use overlay_tests::fixture::{Entry, Image, dir, fifo, file, opaque, symlink, whiteout};
 use overlay_tests::harness::{Case, Context};
 
 use super::{acl, node};

@@ -4,12 +4,10 @@ use std::fs;
 
 use overlay_tests::cases;
 use overlay_tests::fixture::{
-    Entry, Image, block, char_device, dir, file, hardlink, opaque, special, symlink, whiteout,
+    Entry, Image, block, char_device, dir, file, hardlink, special, symlink, whiteout,
 };
 use overlay_tests::harness::{Case, Context};
 use overlay_tests::tree::names;
-
-use super::node;
 
 pub fn cases() -> Vec<Case> {
     cases![

@@ -3,12 +3,17 @@
 //! The names that a row shows are written by hand from the rule; the metadata comes from the model.
 
 mod directories;
+mod hard_links;
 mod implied;
+mod link_targets;
 mod mark_names;
+mod numbers;
 mod opaque;
 mod replaced;
+mod resolution;
 mod root_and_names;
 mod whiteouts;
+mod xattrs;
 
 use overlay_tests::fixture::{Entry, dir, file, symlink};
 use overlay_tests::harness::Case;
@@ -23,6 +28,11 @@ pub fn cases() -> Vec<Case> {
         root_and_names::cases(),
         directories::cases(),
         replaced::cases(),
+        xattrs::cases(),
+        numbers::cases(),
+        hard_links::cases(),
+        link_targets::cases(),
+        resolution::cases(),
     ]
     .concat()
 }
