@@ -2,7 +2,9 @@
 //!
 //! The names that a row shows are written by hand from the rule; the metadata comes from the model.
 
+mod compression;
 mod directories;
+mod documents;
 mod hard_links;
 mod implied;
 mod link_targets;
@@ -12,6 +14,8 @@ mod opaque;
 mod replaced;
 mod resolution;
 mod root_and_names;
+mod tar_headers;
+mod tar_streams;
 mod whiteouts;
 mod xattrs;
 
@@ -33,6 +37,10 @@ pub fn cases() -> Vec<Case> {
         hard_links::cases(),
         link_targets::cases(),
         resolution::cases(),
+        tar_headers::cases(),
+        tar_streams::cases(),
+        compression::cases(),
+        documents::cases(),
     ]
     .concat()
 }
