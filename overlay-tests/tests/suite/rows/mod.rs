@@ -4,6 +4,7 @@
 
 mod compression;
 mod directories;
+mod docker_archives;
 mod documents;
 mod hard_links;
 mod implied;
@@ -11,9 +12,12 @@ mod link_targets;
 mod mark_names;
 mod numbers;
 mod opaque;
+mod places;
+mod platforms;
 mod replaced;
 mod resolution;
 mod root_and_names;
+mod stacks;
 mod tar_headers;
 mod tar_streams;
 mod whiteouts;
@@ -41,6 +45,10 @@ pub fn cases() -> Vec<Case> {
         tar_streams::cases(),
         compression::cases(),
         documents::cases(),
+        platforms::cases(),
+        docker_archives::cases(),
+        stacks::cases(),
+        places::cases(),
     ]
     .concat()
 }
