@@ -1,0 +1,41 @@
+//! One file for each command: its arguments and what it prints. The work is done by `rootlay::ops`.
+
+pub mod completion;
+pub mod exists;
+pub mod images;
+pub mod import;
+pub mod info;
+pub mod inspect;
+pub mod load;
+pub mod man;
+pub mod mount;
+pub mod mounts;
+pub mod rm;
+pub mod rmi;
+pub mod umount;
+pub mod version;
+
+use super::failure::Outcome;
+use super::grammar::Action;
+use super::host::Host;
+use super::output::Output;
+
+/// Runs a command.
+pub fn run(action: Action, host: &Host, out: &mut Output) -> Outcome {
+    match action {
+        Action::Load(args) => load::run(args, host, out),
+        Action::Import(args) => import::run(args, host, out),
+        Action::Mount(args) => mount::run(args, host, out),
+        Action::Mounts(args) => mounts::run(&args, host, out),
+        Action::Umount(args) => umount::run(args, host, out),
+        Action::Rm(args) => rm::run(&args, host, out),
+        Action::Images(args) => images::run(&args, host, out),
+        Action::Inspect(args) => inspect::run(&args, host, out),
+        Action::Rmi(args) => rmi::run(args, host, out),
+        Action::Exists(args) => exists::run(&args, host),
+        Action::Info(args) => info::run(&args, host, out),
+        Action::Version(args) => version::run(&args, out),
+        Action::Completion(args) => completion::run(&args, out),
+        Action::Man(args) => man::run(&args, out),
+    }
+}

@@ -1,0 +1,168 @@
+//! `rootlay mount`: an image, a saved view again, or the list of views.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+
+use clap::Args;
+use rootlay::oci::Platform;
+use rootlay::ops::{Access, Flag, MountRequest};
+
+use super::super::failure::{Failure, Outcome};
+use super::super::grammar::{Format, format, go_bool, parsed};
+use super::super::host::Host;
+use super::super::output::Output;
+use super::mounts;
+
+#[derive(Debug, Args)]
+pub struct MountArgs {
+    /// Mount on this directory, which must exist
+    #[arg(long, value_name = "DIR")]
+    target: Option<PathBuf>,
+
+    /// The view's name; without IMAGE, the saved view to mount again
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+
+    /// Let the view be written to; the image stays as it is
+    #[arg(short, long)]
+    writable: bool,
+
+    /// Mount the image for this platform: `os[/arch[/variant]]`
+    #[arg(long, value_name = "PLATFORM", value_parser = parsed(str::parse::<Platform>))]
+    platform: Option<Platform>,
+
+    /// Mount only the lowest N layers
+    #[arg(long, value_name = "N")]
+    upto: Option<usize>,
+
+    #[command(flatten)]
+    suid: Suid,
+
+    /// Let device files work
+    #[arg(long)]
+    dev: bool,
+
+    /// The form of the list of views: `table` or `json`
+    #[arg(long, value_parser = format, conflicts_with = "image", conflicts_with = "name")]
+    format: Option<Format>,
+
+    /// A reference, an image ID, or an unambiguous prefix of one
+    image: Option<String>,
+}
+
+/// A choice whose default depends on the view; the last of both flags wins.
+#[derive(Debug, Args)]
+struct Suid {
+    /// Honour set-user-ID and set-group-ID bits (the default for a writable view)
+    #[arg(long, overrides_with = "nosuid", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          value_name = "BOOL", value_parser = go_bool, hide_possible_values = true)]
+    suid: Option<bool>,
+
+    /// Ignore set-user-ID and set-group-ID bits (the default for a read-only view)
+    #[arg(long, overrides_with = "suid", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          value_name = "BOOL", value_parser = go_bool, hide_possible_values = true)]
+    nosuid: Option<bool>,
+}
+
+impl Suid {
+    fn wanted(&self) -> Option<bool> {
+        self.suid.or(self.nosuid.map(|not| !not))
+    }
+}
+
+/// What the arguments ask for.
+#[derive(Debug)]
+enum Task {
+    List(Format),
+    Again(String),
+    New(MountRequest),
+}
+
+pub fn run(args: MountArgs, host: &Host, out: &mut Output) -> Outcome {
+    let view = match task(args)? {
+        Task::List(format) => return mounts::list(format, host, out),
+        Task::Again(name) => host.open()?.remount(&name)?,
+        Task::New(request) => host.open()?.mount(request)?,
+    };
+    host.settle();
+    out.raw_line(view.target.as_os_str().as_bytes())
+}
+
+fn task(args: MountArgs) -> Outcome<Task> {
+    let suid = args.suid.wanted();
+    let of_an_image = [
+        ("--target", args.target.is_some()),
+        ("--writable", args.writable),
+        ("--platform", args.platform.is_some()),
+        ("--upto", args.upto.is_some()),
+        ("--suid", suid.is_some()),
+        ("--dev", args.dev),
+    ];
+    let needs_image = of_an_image.into_iter().find_map(|(flag, given)| given.then_some(flag));
+    let access = if args.writable { Access::Writable } else { Access::ReadOnly };
+    match (args.image, args.name, needs_image) {
+        (Some(image), name, _) => Ok(Task::New(MountRequest {
+            image,
+            target: args.target,
+            name,
+            access,
+            platform: args.platform,
+            upto: args.upto,
+            suid: flag(suid),
+            dev: flag(args.dev.then_some(true)),
+        })),
+        (None, _, Some(flag)) => Err(Failure::usage(format!("`{flag}` needs an IMAGE"))),
+        (None, Some(name), None) => Ok(Task::Again(name)),
+        (None, None, None) => Ok(Task::List(args.format.unwrap_or_default())),
+    }
+}
+
+fn flag(wanted: Option<bool>) -> Flag {
+    match wanted {
+        None => Flag::Default,
+        Some(true) => Flag::On,
+        Some(false) => Flag::Off,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: MountArgs,
+    }
+
+    fn of(line: &str) -> Outcome<Task> {
+        let words = std::iter::once("mount").chain(line.split_whitespace());
+        task(Line::try_parse_from(words).unwrap().args)
+    }
+
+    #[test]
+    fn without_an_image_views_are_listed_or_mounted_again() {
+        assert!(matches!(of(""), Ok(Task::List(Format::Table))));
+        assert!(matches!(of("--format json"), Ok(Task::List(Format::Json))));
+        assert!(matches!(of("--name work"), Ok(Task::Again(name)) if name == "work"));
+        for line in ["-w", "--target /m", "--name work -w", "--upto 2", "--suid", "--dev --name x"] {
+            assert!(matches!(of(line), Err(failure) if failure.exit_code() == 125), "{line}");
+        }
+    }
+
+    #[test]
+    fn set_user_id_bits_follow_the_last_flag() {
+        let suid = |line: &str| match of(line) {
+            Ok(Task::New(request)) => request.suid,
+            other => panic!("{line}: {other:?}"),
+        };
+        assert!(matches!(suid("busybox"), Flag::Default));
+        assert!(matches!(suid("--suid busybox"), Flag::On));
+        assert!(matches!(suid("--nosuid busybox"), Flag::Off));
+        assert!(matches!(suid("--suid=false busybox"), Flag::Off));
+        assert!(matches!(suid("--suid busybox --nosuid"), Flag::Off));
+        assert!(matches!(suid("--nosuid busybox --suid"), Flag::On));
+    }
+}

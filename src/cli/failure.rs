@@ -1,0 +1,162 @@
+//! How a command ends: the exit codes that scripts rely on, and the words on stderr.
+
+use std::error::Error as StdError;
+
+use rootlay::{Error, ErrorKind};
+
+use super::printable;
+
+/// Wrong usage: flags, unknown commands, argument counts.
+pub const USAGE: u8 = 125;
+
+/// The end of a command.
+pub type Outcome<T = ()> = Result<T, Failure>;
+
+/// Why a command did not end well.
+#[derive(Debug)]
+pub enum Failure {
+    /// One or more things went wrong. Each is printed; the first that is not forgiven decides the exit code.
+    Errors(Vec<Told>),
+    /// Nobody reads the results any more. Nothing is printed, and it is no failure.
+    ClosedPipe,
+    /// The exit code is the answer; there is nothing to say.
+    Silent(u8),
+}
+
+/// An error that will be printed.
+#[derive(Debug)]
+pub struct Told {
+    /// What went wrong.
+    pub error: Error,
+    /// Printed, but not counted (`rmi -f` of an image that is not there).
+    pub forgiven: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Errors(vec![error.into()])
+    }
+}
+
+impl From<Error> for Told {
+    fn from(error: Error) -> Self {
+        Self { error, forgiven: false }
+    }
+}
+
+impl Failure {
+    /// What was wrong with the command line.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Usage, message).into()
+    }
+
+    /// `Ok` where nothing was collected.
+    pub fn unless_empty(errors: Vec<Told>) -> Outcome {
+        if errors.is_empty() { Ok(()) } else { Err(Self::Errors(errors)) }
+    }
+
+    /// The exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Errors(errors) => {
+                errors.iter().find(|told| !told.forgiven).map_or(0, |told| exit_code(told.error.kind()))
+            }
+            Self::ClosedPipe => 0,
+            Self::Silent(code) => *code,
+        }
+    }
+}
+
+/// The exit code for an error of this kind.
+pub fn exit_code(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::InUse => 2,
+        ErrorKind::Refused => 3,
+        ErrorKind::Permission | ErrorKind::Unsupported => 4,
+        ErrorKind::Usage => USAGE,
+        ErrorKind::Interrupted(signal) => by_signal(signal),
+        _ => 1,
+    }
+}
+
+/// The exit code of a command that a signal ended, as a shell counts it.
+pub fn by_signal(signal: i32) -> u8 {
+    u8::try_from(signal).map_or(1, |signal| signal.saturating_add(128))
+}
+
+/// The error and its causes in one line, each said once.
+pub fn text(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let own = error.to_string();
+        if !text.contains(&own) {
+            text.push_str(": ");
+            text.push_str(&own);
+        }
+        cause = error.source();
+    }
+    if error.kind() == ErrorKind::NoSpace {
+        // The C library writes it with a capital letter, and a quota has words of its own.
+        text = text.replace("No space left", "no space left");
+        if !text.contains("no space left") {
+            text.push_str(": no space left");
+        }
+    }
+    printable::lines(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_those_of_the_contract() {
+        for (kind, code) in [
+            (ErrorKind::Failed, 1),
+            (ErrorKind::NotFound, 1),
+            (ErrorKind::Conflict, 1),
+            (ErrorKind::NoSpace, 1),
+            (ErrorKind::InUse, 2),
+            (ErrorKind::Refused, 3),
+            (ErrorKind::Permission, 4),
+            (ErrorKind::Unsupported, 4),
+            (ErrorKind::Usage, 125),
+            (ErrorKind::Interrupted(2), 130),
+            (ErrorKind::Interrupted(15), 143),
+        ] {
+            assert_eq!(exit_code(kind), code, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_error_that_counts_decides() {
+        let told = |kind, forgiven| Told { error: Error::new(kind, "x"), forgiven };
+        let code = |errors| Failure::Errors(errors).exit_code();
+        assert_eq!(code(vec![told(ErrorKind::InUse, false), told(ErrorKind::NotFound, false)]), 2);
+        assert_eq!(code(vec![told(ErrorKind::NotFound, true), told(ErrorKind::InUse, false)]), 2);
+        assert_eq!(code(vec![told(ErrorKind::NotFound, true)]), 0);
+        assert_eq!(Failure::ClosedPipe.exit_code(), 0);
+    }
+
+    #[test]
+    fn each_cause_is_printed_once() {
+        let error = Error::new(ErrorKind::Failed, "layer 1: bad header").context("unpack busybox");
+        assert_eq!(text(&error), "unpack busybox: layer 1: bad header");
+        let cause = io::Error::other("boom");
+        let error = Error::io("read x: boom", cause).context("load");
+        assert_eq!(text(&error), "load: read x: boom");
+        let carried = Error::from(Error::refused("bad").into_io()).context("outer");
+        assert_eq!(text(&carried), "outer: bad");
+    }
+
+    #[test]
+    fn a_full_disk_always_says_no_space_left() {
+        let full = Error::io("write x", io::Error::from_raw_os_error(28));
+        assert!(text(&full).contains("no space left"), "{}", text(&full));
+        let quota = Error::io("write x", io::Error::from_raw_os_error(122));
+        assert!(text(&quota).contains("no space left"), "{}", text(&quota));
+    }
+}

@@ -1,0 +1,256 @@
+//! The words of the command line: global flags, commands in flat and grouped spelling, and how values are read.
+
+use std::path::PathBuf;
+
+use clap::builder::StringValueParser;
+use clap::builder::TypedValueParser as _;
+use clap::{Arg, ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use super::commands::completion::CompletionArgs;
+use super::commands::exists::ExistsArgs;
+use super::commands::images::ImagesArgs;
+use super::commands::import::ImportArgs;
+use super::commands::info::InfoArgs;
+use super::commands::inspect::InspectArgs;
+use super::commands::load::LoadArgs;
+use super::commands::man::ManArgs;
+use super::commands::mount::MountArgs;
+use super::commands::mounts::MountsArgs;
+use super::commands::rm::RmArgs;
+use super::commands::rmi::RmiArgs;
+use super::commands::umount::UmountArgs;
+use super::commands::version::VersionArgs;
+use super::progress::Mode;
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rootlay",
+    bin_name = "rootlay",
+    about = "Container images as OverlayFS root filesystems, without a daemon",
+    version,
+    propagate_version = true,
+    disable_version_flag = true,
+    args_override_self = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    infer_long_args = false,
+    color = clap::ColorChoice::Never,
+    max_term_width = 120
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const ROOT_HELP: &str = "State root [env: ROOTLAY_ROOT] [default: /var/lib/rootlay]";
+
+/// Flags that every command has, before or after its name.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    #[arg(long, global = true, value_name = "DIR", help = ROOT_HELP)]
+    pub root: Option<PathBuf>,
+
+    /// What to log on stderr
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "warn")]
+    pub log_level: LogLevel,
+
+    /// Show no progress
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+
+    /// How to show progress
+    #[arg(long, global = true, value_name = "HOW", default_value = "auto")]
+    pub progress: Mode,
+
+    /// Print version
+    #[arg(short = 'v', long, global = true, action = ArgAction::Version)]
+    version: Option<bool>,
+}
+
+/// The values of `--log-level`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Off,
+}
+
+/// The commands in their flat spelling.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Load an image from a directory, an archive or stdin
+    Load(LoadArgs),
+    /// Make a one-layer image of a root filesystem tar
+    Import(ImportArgs),
+    /// Mount an image, or a saved view again; without arguments, list views
+    Mount(MountArgs),
+    /// List views
+    Mounts(MountsArgs),
+    /// Unmount views
+    #[command(visible_alias = "unmount")]
+    Umount(UmountArgs),
+    /// Forget views, and what was written to them
+    Rm(RmArgs),
+    /// List images
+    Images(ImagesArgs),
+    /// Show everything about images, as JSON
+    Inspect(InspectArgs),
+    /// Remove images
+    Rmi(RmiArgs),
+    /// Manage images
+    Image(Group<ImageCommand>),
+    /// Show the state root and what this machine offers
+    Info(InfoArgs),
+    /// Look after the state root
+    System(Group<SystemCommand>),
+    /// Show the version
+    Version(VersionArgs),
+    /// Print a completion script for a shell
+    Completion(CompletionArgs),
+    /// Print the manual page, or write all of them into a directory
+    #[command(hide = true)]
+    Man(ManArgs),
+}
+
+/// A command whose only argument is another command.
+#[derive(Debug, Args)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub struct Group<C: Subcommand> {
+    #[command(subcommand)]
+    command: C,
+}
+
+/// `rootlay image …`
+#[derive(Debug, Subcommand)]
+pub enum ImageCommand {
+    /// Tell by the exit code whether an image is here
+    Exists(ExistsArgs),
+    /// Make a one-layer image of a root filesystem tar
+    Import(ImportArgs),
+    /// Show everything about images, as JSON
+    Inspect(InspectArgs),
+    /// Load an image from a directory, an archive or stdin
+    Load(LoadArgs),
+    /// List images
+    #[command(visible_alias = "list")]
+    Ls(ImagesArgs),
+    /// Mount an image, or a saved view again; without arguments, list views
+    Mount(MountArgs),
+    /// Remove images
+    #[command(visible_alias = "remove")]
+    Rm(RmiArgs),
+    /// Unmount views
+    #[command(visible_alias = "unmount")]
+    Umount(UmountArgs),
+}
+
+/// `rootlay system …`
+#[derive(Debug, Subcommand)]
+pub enum SystemCommand {
+    /// Show the state root and what this machine offers
+    Info(InfoArgs),
+}
+
+/// One command, whichever way it was spelled.
+#[derive(Debug)]
+pub enum Action {
+    Load(LoadArgs),
+    Import(ImportArgs),
+    Mount(MountArgs),
+    Mounts(MountsArgs),
+    Umount(UmountArgs),
+    Rm(RmArgs),
+    Images(ImagesArgs),
+    Inspect(InspectArgs),
+    Rmi(RmiArgs),
+    Exists(ExistsArgs),
+    Info(InfoArgs),
+    Version(VersionArgs),
+    Completion(CompletionArgs),
+    Man(ManArgs),
+}
+
+impl From<Command> for Action {
+    fn from(command: Command) -> Self {
+        match command {
+            Command::Load(args) | Command::Image(Group { command: ImageCommand::Load(args) }) => Self::Load(args),
+            Command::Import(args) | Command::Image(Group { command: ImageCommand::Import(args) }) => Self::Import(args),
+            Command::Mount(args) | Command::Image(Group { command: ImageCommand::Mount(args) }) => Self::Mount(args),
+            Command::Umount(args) | Command::Image(Group { command: ImageCommand::Umount(args) }) => Self::Umount(args),
+            Command::Images(args) | Command::Image(Group { command: ImageCommand::Ls(args) }) => Self::Images(args),
+            Command::Inspect(args) | Command::Image(Group { command: ImageCommand::Inspect(args) }) => {
+                Self::Inspect(args)
+            }
+            Command::Rmi(args) | Command::Image(Group { command: ImageCommand::Rm(args) }) => Self::Rmi(args),
+            Command::Info(args) | Command::System(Group { command: SystemCommand::Info(args) }) => Self::Info(args),
+            Command::Image(Group { command: ImageCommand::Exists(args) }) => Self::Exists(args),
+            Command::Mounts(args) => Self::Mounts(args),
+            Command::Rm(args) => Self::Rm(args),
+            Command::Version(args) => Self::Version(args),
+            Command::Completion(args) => Self::Completion(args),
+            Command::Man(args) => Self::Man(args),
+        }
+    }
+}
+
+/// The form of a listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// Aligned columns under a header.
+    #[default]
+    Table,
+    /// One JSON object for each line.
+    Json,
+}
+
+/// Reads the `--format` of a listing.
+pub fn format(text: &str) -> Result<Format, String> {
+    match text {
+        "table" => Ok(Format::Table),
+        "json" => Ok(Format::Json),
+        _ => Err("expected `table` or `json`".to_owned()),
+    }
+}
+
+/// The command line that reads arguments: flags take a value too, as Docker's do (`--quiet=false`). In a help text
+/// that would only be noise.
+pub fn lenient(command: clap::Command) -> clap::Command {
+    command.mut_args(with_optional_value).mut_subcommands(lenient)
+}
+
+fn with_optional_value(arg: Arg) -> Arg {
+    if !matches!(arg.get_action(), ArgAction::SetTrue) {
+        return arg;
+    }
+    arg.action(ArgAction::Set)
+        .num_args(0..=1)
+        .require_equals(true)
+        .default_value("false")
+        .default_missing_value("true")
+        .value_parser(go_bool)
+}
+
+/// Go's `strconv.ParseBool`.
+pub fn go_bool(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("expected `true` or `false`".to_owned()),
+    }
+}
+
+/// Reads text that a constructor of ours understands, so that a mistake is a usage error with clap's words around it.
+pub fn parsed<T, E>(parse: fn(&str) -> Result<T, E>) -> impl clap::builder::TypedValueParser<Value = T>
+where
+    T: Clone + Send + Sync + 'static,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    StringValueParser::new().try_map(move |text| parse(&text))
+}

@@ -1,0 +1,86 @@
+//! What to do next, said after an error. Made of the command and the kind of error; never of the library's words.
+
+use rootlay::ErrorKind;
+
+use super::failure::Told;
+use super::grammar::Action;
+
+/// What a command works on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// An image is read into the store.
+    Loading,
+    /// An image becomes a view.
+    Mounting,
+    /// Views are unmounted.
+    Unmounting,
+    /// Views are removed.
+    RemovingViews,
+    /// Images are removed.
+    RemovingImages,
+    /// Images are looked at.
+    Images,
+}
+
+impl Topic {
+    /// The topic of a command, if there are hints for it.
+    pub fn of(action: &Action) -> Option<Self> {
+        Some(match action {
+            Action::Load(_) | Action::Import(_) => Self::Loading,
+            Action::Mount(_) => Self::Mounting,
+            Action::Umount(_) => Self::Unmounting,
+            Action::Rm(_) => Self::RemovingViews,
+            Action::Rmi(_) => Self::RemovingImages,
+            Action::Inspect(_) | Action::Images(_) => Self::Images,
+            _ => return None,
+        })
+    }
+}
+
+/// The hints for these errors, each once.
+pub fn hints(errors: &[Told], topic: Option<Topic>) -> Vec<&'static str> {
+    let mut hints = Vec::new();
+    for told in errors.iter().filter(|told| !told.forgiven) {
+        if let Some(hint) = topic.and_then(|topic| hint(topic, told.error.kind()))
+            && !hints.contains(&hint)
+        {
+            hints.push(hint);
+        }
+    }
+    hints
+}
+
+fn hint(topic: Topic, kind: ErrorKind) -> Option<&'static str> {
+    match (topic, kind) {
+        (Topic::Mounting | Topic::Images | Topic::RemovingImages, ErrorKind::NotFound) => {
+            Some("`rootlay images` lists the images that are here")
+        }
+        (Topic::Unmounting | Topic::RemovingViews, ErrorKind::NotFound) => Some("`rootlay mounts` lists the views"),
+        (Topic::Unmounting, ErrorKind::InUse) => Some("`rootlay umount --lazy` detaches a view that is in use"),
+        (Topic::RemovingViews, ErrorKind::InUse) => Some("`rootlay umount` unmounts a view first"),
+        (Topic::RemovingImages, ErrorKind::InUse) => Some("`rootlay mounts` lists the views that use images"),
+        (Topic::Mounting | Topic::Loading, ErrorKind::Unsupported) => {
+            Some("`rootlay info` shows what the kernel and the file system offer")
+        }
+        (Topic::Mounting | Topic::Loading, ErrorKind::NoSpace) => {
+            Some("`rootlay rmi` removes images that are not needed")
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rootlay::Error;
+
+    use super::*;
+
+    #[test]
+    fn a_hint_is_given_once_and_not_for_what_was_forgiven() {
+        let missing = |forgiven| Told { error: Error::new(ErrorKind::NotFound, "x"), forgiven };
+        let found = hints(&[missing(false), missing(false)], Some(Topic::Unmounting));
+        assert_eq!(found, ["`rootlay mounts` lists the views"]);
+        assert!(hints(&[missing(true)], Some(Topic::RemovingImages)).is_empty());
+        assert!(hints(&[missing(false)], None).is_empty());
+    }
+}

@@ -1,0 +1,109 @@
+//! What every command needs of this process: the state root, the screen, the cancel flag, the privileges.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use caps::{CapSet, Capability};
+use rootlay::cancel::Cancel;
+use rootlay::ops::{Options, Rootlay};
+use rootlay::{Error, ErrorKind, Result};
+
+use super::printable;
+use super::progress::Screen;
+
+const DEFAULT_ROOT: &str = "/var/lib/rootlay";
+
+/// What the work cannot do without: overlay mounts keep the credentials of their mounter for every later access.
+const NEEDED: [Capability; 8] = [
+    Capability::CAP_SYS_ADMIN,
+    Capability::CAP_MKNOD,
+    Capability::CAP_CHOWN,
+    Capability::CAP_DAC_OVERRIDE,
+    Capability::CAP_DAC_READ_SEARCH,
+    Capability::CAP_FOWNER,
+    Capability::CAP_FSETID,
+    Capability::CAP_SETFCAP,
+];
+
+/// The surroundings of a command.
+#[derive(Debug)]
+pub struct Host {
+    root: PathBuf,
+    screen: Arc<Screen>,
+    cancel: Cancel,
+}
+
+impl Host {
+    /// Collects them. Nothing is touched yet.
+    pub fn new(root: Option<PathBuf>, screen: Arc<Screen>, cancel: Cancel) -> Self {
+        let root = root_of(root, std::env::var_os("ROOTLAY_ROOT"));
+        Self { root, screen, cancel }
+    }
+
+    /// Ends the display of progress, before results are printed.
+    pub fn settle(&self) {
+        self.screen.finish();
+    }
+
+    /// Tells a person what they may have meant.
+    pub fn hint(&self, hint: &str) {
+        self.screen.finish();
+        super::tell(&format!("hint: {}\n", printable::lines(hint)));
+    }
+
+    /// Opens the state root.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Permission`] for a user who lacks the capabilities that root has, before anything is touched; and
+    /// what the library says.
+    pub fn open(&self) -> Result<Rootlay> {
+        if !rustix::process::geteuid().is_root() {
+            let held = caps::read(None, CapSet::Effective)
+                .map_err(|error| Error::with_source(ErrorKind::Permission, "read the capabilities", error))?;
+            let missing: Vec<Capability> = NEEDED.into_iter().filter(|needed| !held.contains(needed)).collect();
+            if let Some(message) = refusal(&missing) {
+                return Err(Error::new(ErrorKind::Permission, message));
+            }
+        }
+        Rootlay::open(Options { root: self.root.clone(), progress: self.screen.clone(), cancel: self.cancel.clone() })
+    }
+}
+
+/// The flag, the environment, the default, in this order. An empty variable is an unset one.
+fn root_of(flag: Option<PathBuf>, variable: Option<OsString>) -> PathBuf {
+    let variable = variable.filter(|root| !root.is_empty()).map(PathBuf::from);
+    flag.or(variable).unwrap_or_else(|| PathBuf::from(DEFAULT_ROOT))
+}
+
+fn refusal(missing: &[Capability]) -> Option<String> {
+    if missing.is_empty() {
+        return None;
+    }
+    let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
+    Some(format!("rootlay must run as root: missing {}", names.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flag_wins_over_the_environment() {
+        let flag = || Some(PathBuf::from("/flag"));
+        let variable = || Some(OsString::from("/variable"));
+        assert_eq!(root_of(flag(), variable()), PathBuf::from("/flag"));
+        assert_eq!(root_of(None, variable()), PathBuf::from("/variable"));
+        assert_eq!(root_of(None, Some(OsString::new())), PathBuf::from("/var/lib/rootlay"));
+        assert_eq!(root_of(None, None), PathBuf::from("/var/lib/rootlay"));
+    }
+
+    #[test]
+    fn what_is_missing_is_named_in_one_line() {
+        assert_eq!(refusal(&[]), None);
+        assert_eq!(
+            refusal(&[Capability::CAP_SYS_ADMIN, Capability::CAP_MKNOD]).as_deref(),
+            Some("rootlay must run as root: missing CAP_SYS_ADMIN, CAP_MKNOD")
+        );
+    }
+}

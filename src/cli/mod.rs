@@ -1,0 +1,108 @@
+//! The command line: words, tables, progress, exit codes. It decides nothing about images; `rootlay::ops` does.
+
+mod commands;
+mod failure;
+mod glob;
+mod grammar;
+mod hints;
+mod host;
+mod limits;
+mod listing;
+mod output;
+mod printable;
+mod progress;
+mod signals;
+mod table;
+mod time;
+mod units;
+mod usage;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use rootlay::cancel::Cancel;
+use tracing_subscriber::filter::LevelFilter;
+
+use failure::{Failure, Outcome, USAGE};
+use grammar::{Action, Cli, LogLevel};
+use host::Host;
+use output::Output;
+use progress::{Mode, Screen};
+use usage::Answer;
+
+/// Runs the command that this process was started for.
+pub fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    match usage::parse(&args) {
+        Ok(cli) => run(cli, &args),
+        Err(Answer::Help(text)) => {
+            let mut out = Output::stdout();
+            end(out.raw(text.as_bytes()).and_then(|()| out.flush()), None, &args)
+        }
+        Err(Answer::HelpInstead(text)) => {
+            tell(&text);
+            ExitCode::SUCCESS
+        }
+        Err(Answer::Wrong(text)) => {
+            tell(&text);
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+fn run(cli: Cli, args: &[OsString]) -> ExitCode {
+    log(cli.global.log_level);
+    let mode = if cli.global.quiet { Mode::None } else { cli.global.progress };
+    let screen = Arc::new(Screen::new(mode));
+    let cancel = Cancel::new();
+    if let Err(error) = signals::watch(&cancel) {
+        return end(Err(error.into()), None, args);
+    }
+    let action = Action::from(cli.command);
+    let topic = hints::Topic::of(&action);
+    let host = Host::new(cli.global.root, Arc::clone(&screen), cancel);
+    let mut out = Output::stdout();
+    let outcome = commands::run(action, &host, &mut out);
+    screen.finish();
+    end(outcome.and_then(|()| out.flush()), topic, args)
+}
+
+/// Says what went wrong and makes the exit code of it.
+fn end(outcome: Outcome, topic: Option<hints::Topic>, args: &[OsString]) -> ExitCode {
+    let Err(failure) = outcome else {
+        return ExitCode::SUCCESS;
+    };
+    if let Failure::Errors(errors) = &failure {
+        let mut lines = String::new();
+        for told in errors {
+            lines.extend(["Error: ", &failure::text(&told.error), "\n"]);
+        }
+        if failure.exit_code() == USAGE {
+            lines.extend(["\n", &usage::line(args), "\n"]);
+        }
+        for hint in hints::hints(errors, topic) {
+            lines.extend(["hint: ", hint, "\n"]);
+        }
+        tell(&lines);
+    }
+    ExitCode::from(failure.exit_code())
+}
+
+/// Writes to stderr. When that is closed there is nobody to tell.
+fn tell(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+fn log(level: LogLevel) {
+    let level = match level {
+        LogLevel::Trace => LevelFilter::TRACE,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Off => LevelFilter::OFF,
+    };
+    tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_ansi(false).without_time().init();
+}

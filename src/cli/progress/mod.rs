@@ -1,0 +1,135 @@
+//! What a person or a program sees while work goes on. Everything here goes to stderr; results go to stdout.
+
+mod bars;
+mod json;
+mod lines;
+
+use std::ffi::OsStr;
+use std::io::{self, IsTerminal, Write};
+
+use rootlay::progress::{Phase, Progress, Task};
+
+use bars::Bars;
+use json::JsonLines;
+use lines::Lines;
+
+/// The values of `--progress`: bars on a terminal and lines elsewhere, bars, one line of text or of JSON for each change
+/// of state, nothing. (A comment on a value would become part of the help text and double its length.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Mode {
+    #[default]
+    Auto,
+    Tty,
+    Plain,
+    Json,
+    None,
+}
+
+/// The chosen way of showing progress.
+#[derive(Debug)]
+pub enum Screen {
+    /// Bars on a terminal.
+    Bars(Bars),
+    /// Lines of text.
+    Lines(Lines),
+    /// Lines of JSON.
+    Json(JsonLines),
+    /// Warnings only.
+    Warnings,
+}
+
+impl Screen {
+    /// The screen for `--progress` and this process's stderr.
+    pub fn new(mode: Mode) -> Self {
+        let terminal = io::stderr().is_terminal() && can_draw(std::env::var_os("TERM").as_deref());
+        match effective(mode, terminal) {
+            Mode::Tty => Self::Bars(Bars::new()),
+            Mode::Json => Self::Json(JsonLines::default()),
+            Mode::None => Self::Warnings,
+            Mode::Plain | Mode::Auto => Self::Lines(Lines::default()),
+        }
+    }
+
+    /// Ends the display, so that other text may follow.
+    pub fn finish(&self) {
+        if let Self::Bars(bars) = self {
+            bars.finish();
+        }
+    }
+}
+
+impl Progress for Screen {
+    fn phase(&self, task: &Task, phase: Phase) {
+        match self {
+            Self::Bars(bars) => bars.phase(task, phase),
+            Self::Lines(lines) => lines.phase(task, phase),
+            Self::Json(_) => json::phase(task, phase),
+            Self::Warnings => {}
+        }
+    }
+
+    fn advance(&self, task: &Task, bytes: u64) {
+        match self {
+            Self::Bars(bars) => bars.advance(task, bytes),
+            Self::Json(lines) => lines.advance(task, bytes),
+            Self::Lines(_) | Self::Warnings => {}
+        }
+    }
+
+    fn warning(&self, message: &str) {
+        match self {
+            Self::Bars(bars) => bars.warning(message),
+            Self::Json(_) => json::warning(message),
+            Self::Lines(_) | Self::Warnings => say(&warning(message)),
+        }
+    }
+}
+
+/// Docker's word for a phase.
+fn word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::AlreadyExists => "Already exists",
+        Phase::Complete => "Complete",
+        _ => "Extracting",
+    }
+}
+
+/// The line for a warning.
+fn warning(message: &str) -> String {
+    format!("Warning: {}", super::printable::lines(message))
+}
+
+/// One line on stderr. When stderr is closed there is nobody to tell.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Escape sequences would litter a file, and a terminal that does not know them.
+fn effective(mode: Mode, terminal: bool) -> Mode {
+    match mode {
+        Mode::Auto | Mode::Tty if terminal => Mode::Tty,
+        Mode::Auto | Mode::Tty => Mode::Plain,
+        other => other,
+    }
+}
+
+fn can_draw(term: Option<&OsStr>) -> bool {
+    term.is_some_and(|term| !term.is_empty() && term != "dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_need_a_terminal_that_can_draw() {
+        assert_eq!(effective(Mode::Auto, true), Mode::Tty);
+        assert_eq!(effective(Mode::Auto, false), Mode::Plain);
+        assert_eq!(effective(Mode::Tty, false), Mode::Plain);
+        assert_eq!(effective(Mode::Json, true), Mode::Json);
+        assert_eq!(effective(Mode::None, true), Mode::None);
+        assert!(can_draw(Some(OsStr::new("xterm"))));
+        assert!(!can_draw(Some(OsStr::new("dumb"))));
+        assert!(!can_draw(None));
+    }
+}

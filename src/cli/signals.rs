@@ -1,0 +1,45 @@
+//! SIGINT and SIGTERM: the first asks the work to stop at its next safe point, the second ends the process.
+
+use std::thread;
+use std::time::Duration;
+
+use rootlay::cancel::Cancel;
+use rootlay::{Error, Result};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level;
+
+use super::failure::by_signal;
+
+/// How long the work may take to reach a safe point. It may hang in a read of an idle pipe, or of a dead disk; what is
+/// on disk then is what a crash would leave, and that is always a valid state.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Raises `cancel` when a signal arrives.
+///
+/// # Errors
+/// Where the handlers cannot be installed.
+pub fn watch(cancel: &Cancel) -> Result<()> {
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM]).map_err(|error| Error::io("install the signal handlers", error))?;
+    let cancel = cancel.clone();
+    let watcher = move || {
+        let mut first = None;
+        for signal in signals.forever() {
+            if first.is_some() {
+                low_level::exit(by_signal(signal).into());
+            }
+            first = Some(signal);
+            cancel.raise(signal);
+            thread::spawn(move || {
+                thread::sleep(GRACE);
+                low_level::exit(by_signal(signal).into());
+            });
+        }
+    };
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(watcher)
+        .map_err(|error| Error::io("start a thread", error))?;
+    Ok(())
+}

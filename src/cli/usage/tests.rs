@@ -1,0 +1,154 @@
+use super::super::grammar::Action;
+use super::*;
+
+fn args(line: &str) -> Vec<OsString> {
+    std::iter::once("rootlay").chain(line.split_whitespace()).map(OsString::from).collect()
+}
+
+fn action(line: &str) -> Action {
+    match parse(&args(line)) {
+        Ok(cli) => cli.command.into(),
+        Err(answer) => panic!("{line}: {answer:?}"),
+    }
+}
+
+fn wrong(line: &str) -> String {
+    match parse(&args(line)) {
+        Err(Answer::Wrong(text)) => text,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn the_grammar_is_consistent() {
+    Cli::command().debug_assert();
+    lenient(Cli::command()).debug_assert();
+}
+
+#[test]
+fn flat_and_grouped_spellings_are_the_same() {
+    for line in ["images -a", "image ls -a", "image list -a"] {
+        assert!(matches!(action(line), Action::Images(_)), "{line}");
+    }
+    for line in ["rmi -f x", "rmi x -f", "image rm x -f", "image remove --force x"] {
+        assert!(matches!(action(line), Action::Rmi(_)), "{line}");
+    }
+    for line in ["umount x", "unmount x", "image umount x", "image unmount x"] {
+        assert!(matches!(action(line), Action::Umount(_)), "{line}");
+    }
+    for line in ["inspect x", "image inspect x"] {
+        assert!(matches!(action(line), Action::Inspect(_)), "{line}");
+    }
+    for line in ["info", "system info"] {
+        assert!(matches!(action(line), Action::Info(_)), "{line}");
+    }
+    assert!(matches!(action("image exists x"), Action::Exists(_)));
+    assert!(matches!(action("load -i x"), Action::Load(_)));
+    assert!(matches!(action("image load"), Action::Load(_)));
+}
+
+#[test]
+fn global_flags_stand_anywhere() {
+    for line in ["--root /r -q images", "images --root /r -q", "images --root=/r --quiet", "image --root /r ls -q"] {
+        let cli = parse(&args(line)).unwrap();
+        assert_eq!(cli.global.root.as_deref(), Some(std::path::Path::new("/r")), "{line}");
+        assert!(cli.global.quiet, "{line}");
+    }
+}
+
+#[test]
+fn booleans_take_values_and_short_flags_combine() {
+    let quiet = |line: &str| parse(&args(line)).unwrap().global.quiet;
+    assert!(!quiet("load --quiet=false"));
+    assert!(quiet("load --quiet=1"));
+    assert!(quiet("load -q=t"));
+    assert!(!quiet("load -q --quiet=F"));
+    assert!(quiet("load --quiet=false -q"));
+    let Action::Images(images) = action("images -aq --no-trunc=true") else { panic!("not images") };
+    assert_eq!(format!("{images:?}").matches("true").count(), 3, "{images:?}");
+    assert!(wrong("load --quiet=maybe").contains("expected `true` or `false`"));
+}
+
+#[test]
+fn repeated_flags_are_no_error_and_the_last_wins() {
+    let cli = parse(&args("--root /a images --root /b")).unwrap();
+    assert_eq!(cli.global.root.as_deref(), Some(std::path::Path::new("/b")));
+}
+
+#[test]
+fn two_dashes_end_the_flags() {
+    assert!(matches!(action("rmi -- -f"), Action::Rmi(_)));
+}
+
+#[test]
+fn unknown_commands_get_a_suggestion() {
+    let text = wrong("imagse");
+    assert!(text.starts_with("Error: unrecognized subcommand 'imagse'\n"), "{text}");
+    assert!(text.contains("hint: "), "{text}");
+    assert!(text.contains("'images'"), "{text}");
+    assert!(text.contains("Usage: rootlay"), "{text}");
+    assert!(!text.contains("For more information"), "{text}");
+}
+
+#[test]
+fn s59_argument_counts_get_the_usage_line() {
+    for line in ["rmi", "inspect", "rm", "umount", "import", "image exists", "image exists a b", "completion"] {
+        let text = wrong(line);
+        assert!(text.starts_with("Error: "), "{text}");
+        assert!(text.contains("Usage: rootlay "), "{text}");
+    }
+}
+
+#[test]
+fn contradictions_are_usage_errors() {
+    for line in [
+        "load -i a b",
+        "umount -a x",
+        "mount --format json x",
+        "images --format {{.ID}}",
+        "inspect --format {{.Id}} x",
+        "load --limit size=1",
+        "load --name UPPER",
+        "--progress sometimes images",
+        "load --unknown",
+    ] {
+        assert!(wrong(line).starts_with("Error: "), "{line}");
+    }
+}
+
+#[test]
+fn help_is_asked_for_or_given_instead() {
+    for line in ["--help", "-h", "images --help", "help images", "image ls -h", "load -q=false --help"] {
+        assert!(matches!(parse(&args(line)), Err(Answer::Help(text)) if text.contains("Usage: rootlay")), "{line}");
+    }
+    for line in ["", "image"] {
+        assert!(
+            matches!(parse(&args(line)), Err(Answer::HelpInstead(text)) if text.contains("Usage: rootlay")),
+            "{line}"
+        );
+    }
+    let Err(Answer::Help(text)) = parse(&args("images --help")) else { panic!("no help") };
+    assert!(!text.contains("BOOL") && !text.contains("[=<"), "{text}");
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    for line in ["--version", "-v", "load --version"] {
+        let Err(Answer::Help(text)) = parse(&args(line)) else { panic!("{line}") };
+        assert_eq!(text, concat!("rootlay ", env!("CARGO_PKG_VERSION"), "\n"), "{line}");
+    }
+}
+
+#[test]
+fn every_mistake_ends_with_the_usage_line_of_its_command() {
+    for (input, usage) in [
+        ("imagse", "\n\nUsage: rootlay [OPTIONS] <COMMAND>\n"),
+        ("--progress x load", "\n\nUsage: rootlay load [OPTIONS] [SOURCE]\n"),
+        ("image ls --format x", "\n\nUsage: rootlay image ls [OPTIONS] [REPOSITORY[:TAG]]\n"),
+        ("unmount", "\n\nUsage: rootlay umount [OPTIONS] "),
+    ] {
+        let text = wrong(input);
+        assert!(text.contains(usage), "{text}");
+    }
+    assert!(wrong("zzzzzz").contains("hint: "));
+}
