@@ -1,12 +1,12 @@
-//! Container images on disk as OverlayFS root filesystems, without a daemon.
+//! Container images on disk as `OverlayFS` root filesystems, without a daemon.
 //!
-//! The use cases are in `ops`. Layers of the code, lowest first; a module names only lower ranks, which
+//! The use cases are in [`ops`]. Layers of the code, lowest first; a module names only lower ranks, which
 //! `tests/architecture.rs` checks:
 //!
 //! | rank | modules |
 //! |---|---|
 //! | 0 | [`error`], [`cancel`], [`progress`] |
-//! | 1 | [`oci`], `sys` |
+//! | 1 | `compression`, [`oci`], `sys` |
 //! | 2 | `content`, `layer`, `mount`, `source` |
 //! | 3 | `store` |
 //! | 4 | [`ops`] |
@@ -17,6 +17,7 @@ pub mod oci;
 pub mod ops;
 pub mod progress;
 
+mod compression;
 mod content;
 mod layer;
 mod mount;

@@ -10,6 +10,7 @@ use super::store::ContentStore;
 use crate::error::{Error, Result};
 use crate::oci::{Digest, Hasher};
 use crate::sys::dir::Dir;
+use crate::sys::errno::SysError;
 
 /// A blob that is being written. Dropped before its commit, it leaves nothing behind.
 #[derive(Debug)]
@@ -30,25 +31,12 @@ impl Ingest {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let staging = staging.try_clone()?;
         loop {
-            let name = format!(
-                "blob-{}-{}",
-                expected.short(),
-                NEXT.fetch_add(1, Ordering::Relaxed)
-            );
+            let name = format!("blob-{}-{}", expected.short(), NEXT.fetch_add(1, Ordering::Relaxed));
             match staging.create_file(name.as_bytes(), 0o644) {
                 Ok(file) => {
                     let hasher = Some(expected.algorithm().hasher());
                     let expected = expected.clone();
-                    return Ok(Self {
-                        staging,
-                        name,
-                        file,
-                        expected,
-                        size,
-                        written: 0,
-                        hasher,
-                        committed: false,
-                    });
+                    return Ok(Self { staging, name, file, expected, size, written: 0, hasher, committed: false });
                 }
                 // Another process uses the same directory.
                 Err(error) if error.errno() == Errno::EEXIST => {}
@@ -62,16 +50,9 @@ impl Ingest {
     /// # Errors
     /// Refused, with what was expected and what came.
     pub fn verify(&mut self) -> Result<()> {
-        let Self {
-            expected,
-            size,
-            written,
-            ..
-        } = self;
+        let Self { expected, size, written, .. } = self;
         if written != size {
-            return Err(Error::refused(format!(
-                "blob {expected}: expected {size} bytes, got {written}"
-            )));
+            return Err(Error::refused(format!("blob {expected}: expected {size} bytes, got {written}")));
         }
         let Some(hasher) = self.hasher.take() else {
             return Ok(());
@@ -79,9 +60,7 @@ impl Ingest {
         let got = hasher.clone().finish();
         if got != *expected {
             self.hasher = Some(hasher);
-            return Err(Error::refused(format!(
-                "expected blob {expected}, got {got}"
-            )));
+            return Err(Error::refused(format!("expected blob {expected}, got {got}")));
         }
         Ok(())
     }
@@ -91,12 +70,7 @@ impl Ingest {
     /// Nothing is synced: the commit of the image does that.
     pub fn commit(mut self, store: &ContentStore) -> Result<()> {
         self.verify()?;
-        store.adopt(
-            &self.staging,
-            self.name.as_bytes(),
-            &self.expected,
-            self.size,
-        )?;
+        store.adopt(&self.staging, self.name.as_bytes(), &self.expected, self.size)?;
         self.committed = true;
         Ok(())
     }
@@ -108,17 +82,19 @@ impl Write for Ingest {
         if bytes.is_empty() {
             return Ok(0);
         }
-        let Self {
-            expected,
-            size,
-            written,
-            ..
-        } = self;
+        let Self { expected, size, written, .. } = self;
         if bytes.len() as u64 > *size - *written {
             let message = format!("blob {expected}: expected {size} bytes, got more");
             return Err(Error::refused(message).into_io());
         }
-        let count = self.file.write(bytes)?;
+        let count = match self.file.write(bytes) {
+            // Callers try that again.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
+            Err(error) => {
+                return Err(Error::from(SysError::from_io("write", self.name.as_bytes(), &error)).into_io());
+            }
+            Ok(count) => count,
+        };
         self.written += count as u64;
         // Written after a successful check: cannot happen, since then the size was reached.
         if let Some(hasher) = &mut self.hasher {

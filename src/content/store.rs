@@ -9,6 +9,7 @@ use rustix::fs::FileType;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::oci::{Algorithm, Digest};
 use crate::sys::dir::Dir;
+use crate::sys::errno::SysError;
 
 /// A directory of blobs, each named by its digest.
 #[derive(Debug)]
@@ -51,19 +52,15 @@ impl ContentStore {
         self.open(digest)?
             .take(limit.saturating_add(1))
             .read_to_end(&mut content)
-            .map_err(|error| Error::io(format!("read blob {digest}"), error))?;
+            .map_err(|error| SysError::from_io("read", path(digest).as_bytes(), &error))?;
         if content.len() as u64 > limit {
-            return Err(Error::refused(format!(
-                "blob {digest} has more than {limit} bytes"
-            )));
+            return Err(Error::refused(format!("blob {digest} has more than {limit} bytes")));
         }
         let mut hasher = digest.algorithm().hasher();
         hasher.update(&content);
         let got = hasher.finish();
         if got != *digest {
-            return Err(Error::refused(format!(
-                "blob {digest} is damaged: its content has the digest {got}"
-            )));
+            return Err(Error::refused(format!("blob {digest} is damaged: its content has the digest {got}")));
         }
         Ok(content)
     }
@@ -102,16 +99,8 @@ impl ContentStore {
 
     /// Gives a finished, verified file its name. A whole blob that is here already stays: it may be durable, and
     /// the new one is not yet.
-    pub(super) fn adopt(
-        &self,
-        staging: &Dir,
-        name: &[u8],
-        digest: &Digest,
-        size: u64,
-    ) -> Result<()> {
-        let directory = self
-            .blobs
-            .create_dirs(digest.algorithm().as_str().as_bytes(), 0o755)?;
+    pub(super) fn adopt(&self, staging: &Dir, name: &[u8], digest: &Digest, size: u64) -> Result<()> {
+        let directory = self.blobs.create_dirs(digest.algorithm().as_str().as_bytes(), 0o755)?;
         match staging.rename_new(name, &directory, digest.hex().as_bytes()) {
             Err(error) if error.errno() == Errno::EEXIST => {}
             result => return Ok(result?),
@@ -138,10 +127,7 @@ fn size_in(directory: &Dir, digest: &Digest) -> Result<Option<u64>> {
         Err(error) => return Err(error.into()),
     };
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err(Error::new(
-            ErrorKind::Failed,
-            format!("blob {digest} is not a regular file"),
-        ));
+        return Err(Error::new(ErrorKind::Failed, format!("blob {digest} is not a regular file")));
     }
     Ok(Some(u64::try_from(stat.st_size).unwrap_or_default()))
 }

@@ -18,11 +18,7 @@ fn bench() -> Bench {
     let root = Dir::open(temp.path()).unwrap();
     let staging = root.create_dirs(b"staging", 0o700).unwrap();
     let store = ContentStore::new(root.create_dirs(b"blobs", 0o755).unwrap());
-    Bench {
-        temp,
-        staging,
-        store,
-    }
+    Bench { temp, staging, store }
 }
 
 impl Bench {
@@ -51,17 +47,11 @@ fn row_118_the_size_is_checked_first_and_stops_the_stream() {
     ingest.write_all(b"ab").unwrap();
     let error = Error::from(ingest.write_all(b"cd").unwrap_err());
     assert_eq!(error.kind(), ErrorKind::Refused);
-    assert!(
-        error.to_string().contains("expected 3 bytes, got more"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("expected 3 bytes, got more"), "{error}");
     drop(ingest);
     let error = bench.ingest(&digest, 3, b"ab").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
-    assert!(
-        error.to_string().contains("expected 3 bytes, got 2"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("expected 3 bytes, got 2"), "{error}");
     assert_eq!(bench.staged(), 0);
     assert_eq!(bench.store.size_of(&digest).unwrap(), None);
 }
@@ -73,10 +63,7 @@ fn row_118_the_digest_is_checked_before_the_blob_has_a_name() {
     let error = bench.ingest(&digest, 3, b"abd").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
     assert!(error.to_string().contains(&digest.to_string()), "{error}");
-    assert!(
-        error.to_string().contains(&Digest::of(b"abd").to_string()),
-        "{error}"
-    );
+    assert!(error.to_string().contains(&Digest::of(b"abd").to_string()), "{error}");
     assert_eq!((bench.staged(), bench.store.list().unwrap()), (0, vec![]));
 }
 
@@ -102,14 +89,7 @@ fn row_119_sha512_blobs_have_their_own_directory() {
     let bench = bench();
     let (long, short) = (sha512(b"abc"), Digest::of(b"abc"));
     bench.ingest(&long, 3, b"abc").unwrap();
-    assert!(
-        bench
-            .temp
-            .path()
-            .join("blobs/sha512")
-            .join(long.hex())
-            .is_file()
-    );
+    assert!(bench.temp.path().join("blobs/sha512").join(long.hex()).is_file());
     assert_eq!(bench.store.read(&long, 3).unwrap(), b"abc");
     assert_eq!(bench.store.size_of(&short).unwrap(), None);
     bench.ingest(&short, 3, b"abc").unwrap();
@@ -126,17 +106,9 @@ fn a_blob_is_committed_found_and_removed() {
     let digest = Digest::of(b"abc");
     bench.ingest(&digest, 3, b"abc").unwrap();
     let mut content = String::new();
-    bench
-        .store
-        .open(&digest)
-        .unwrap()
-        .read_to_string(&mut content)
-        .unwrap();
+    bench.store.open(&digest).unwrap().read_to_string(&mut content).unwrap();
     assert_eq!(content, "abc");
-    assert_eq!(
-        bench.store.read(&digest, 2).unwrap_err().kind(),
-        ErrorKind::Refused
-    );
+    assert_eq!(bench.store.read(&digest, 2).unwrap_err().kind(), ErrorKind::Refused);
     assert_eq!(bench.store.remove(&digest).unwrap(), 3);
     assert_eq!(bench.store.remove(&digest).unwrap(), 0);
     let error = bench.store.open(&digest).unwrap_err();
@@ -152,10 +124,7 @@ fn a_damaged_blob_is_noticed_and_a_cut_one_replaced() {
     bench.ingest(&digest, 3, b"abc").unwrap();
     let path = bench.temp.path().join("blobs/sha256").join(digest.hex());
     std::fs::write(&path, "ab").unwrap();
-    assert_eq!(
-        bench.store.read(&digest, 10).unwrap_err().kind(),
-        ErrorKind::Refused
-    );
+    assert_eq!(bench.store.read(&digest, 10).unwrap_err().kind(), ErrorKind::Refused);
     bench.ingest(&digest, 3, b"abc").unwrap();
     assert_eq!(bench.store.read(&digest, 10).unwrap(), b"abc");
     std::fs::write(path.with_file_name("debris"), "").unwrap();

@@ -86,7 +86,7 @@ impl DiffTree {
         for raw in std::mem::take(&mut self.whiteout_marks) {
             let above = paths.parent(raw);
             if let Found::At(parent) = resolve(paths, &View { tree: self, records }, above, Missing::IsDirectory)? {
-                targets.insert(paths.child(parent, &paths.name(raw).to_vec())?);
+                targets.insert(paths.same_name_in(parent, raw)?);
             }
         }
         // From the top down, so that a whiteout below another one or below an opaque directory is seen as

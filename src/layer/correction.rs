@@ -13,12 +13,26 @@ use crate::sys::dir::Dir;
 use crate::sys::{owner, xattr};
 
 /// One layer of a stack.
-#[derive(Debug, Clone, Copy)]
 pub struct StackLayer<'a> {
     /// What it says.
     pub index: &'a LayerIndex,
+    /// Opens its directories; only layers whose content is copied are opened.
+    pub open: Box<dyn Fn() -> Result<Places> + 'a>,
+}
+
+impl std::fmt::Debug for StackLayer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StackLayer").field("summary", &self.index.summary).finish_non_exhaustive()
+    }
+}
+
+/// Where a layer lies on disk.
+#[derive(Debug)]
+pub struct Places {
     /// What was unpacked of it.
-    pub diff: &'a Dir,
+    pub diff: Dir,
+    /// The directory of the layer, which holds what was kept beside `diff`.
+    pub aside: Dir,
 }
 
 /// Writes the correction of a stack, base first, into the empty directory `out`: mounted on top of the layers it
@@ -29,20 +43,18 @@ pub struct StackLayer<'a> {
 /// link whose target is nowhere.
 pub fn correct(layers: &[StackLayer<'_>], out: &Dir, cancel: &Cancel) -> Result<()> {
     let indexes: Vec<&LayerIndex> = layers.iter().map(|layer| layer.index).collect();
-    let diffs: Vec<&Dir> = layers.iter().map(|layer| layer.diff).collect();
     let stack = Stack::new(&indexes, Wanted::ModelAndOverlay, cancel)?;
     let changes = difference(&stack);
-    materialize(&stack, &diffs, &stack.model, &changes, out, cancel)
+    materialize(&stack, layers, &stack.model, &changes, out, cancel)
 }
 
 /// Writes what the kernel would show for these layers, base first, into the empty directory `out`: as the lowest
 /// layer it stands for all of them.
 pub fn merge_lowest(layers: &[StackLayer<'_>], out: &Dir, cancel: &Cancel) -> Result<()> {
     let indexes: Vec<&LayerIndex> = layers.iter().map(|layer| layer.index).collect();
-    let diffs: Vec<&Dir> = layers.iter().map(|layer| layer.diff).collect();
     let stack = Stack::new(&indexes, Wanted::Overlay, cancel)?;
     let changes = everything(&stack, &stack.overlay);
-    materialize(&stack, &diffs, &stack.overlay, &changes, out, cancel)
+    materialize(&stack, layers, &stack.overlay, &changes, out, cancel)
 }
 
 /// Gives the root of an upper directory the owner, mode, attributes and times of the root of `from`.

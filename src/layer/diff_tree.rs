@@ -72,6 +72,8 @@ pub struct Placement {
     pub implied: Vec<PathId>,
     /// What is there now.
     pub before: Before,
+    /// Files that this entry takes away but that a stack may still need, with their records (see [`DiffTree`]).
+    pub displaced: Vec<(PathId, u32)>,
     /// For a hard link whose target is there: a path of the target, or the number of the AUFS source.
     pub link: Option<LinkSource>,
 }
@@ -86,6 +88,10 @@ pub enum LinkSource {
 }
 
 /// The diff directory in memory.
+///
+/// Two entries that meet at one path here may be two files in a stack: a symlink of a layer below can lead one of
+/// them elsewhere. Content that goes away after a directory or symlink came between is therefore reported as
+/// displaced. (Two plain entries of one path, one right after the other, mean one file in every stack.)
 #[derive(Debug, Default)]
 pub struct DiffTree {
     slots: Vec<Slot>,
@@ -97,6 +103,10 @@ pub struct DiffTree {
     pub(super) whiteout_marks: Vec<PathId>,
     pub(super) null_devices: Vec<PathId>,
     pub(super) opaque_marks: Vec<PathId>,
+    /// The last record that may lead later paths elsewhere.
+    last_turn: Option<u32>,
+    /// A path went through a symlink of this layer.
+    aliased: bool,
 }
 
 /// The tree as a place where paths are resolved.
@@ -192,16 +202,23 @@ impl DiffTree {
         };
         let (path, implied) = self.enter(paths, records, raw)?;
         if source == Some(LinkSource::Path(path)) {
-            return Ok(Some(Placement { path, implied, before: Before::Itself, link: None }));
+            return Ok(Some(Placement { path, implied, before: Before::Itself, displaced: Vec::new(), link: None }));
+        }
+        let mut displaced = Vec::new();
+        if matches!(what, What::Directory | What::Symlink(_) | What::NullDevice) || self.slot(path).is_directory() {
+            self.last_turn = Some(number);
         }
         let before = match self.slot(path) {
             Slot::Absent | Slot::Pending(_) | Slot::Whiteout => Before::Nothing,
             slot if slot.is_directory() && what == What::Directory => Before::SameDirectory,
             slot if slot.is_directory() => {
-                self.clear_below(paths, path);
+                self.clear_below(paths, path, &mut displaced);
                 Before::Tree
             }
-            _ => Before::File,
+            slot => {
+                self.note_displaced(path, slot, &mut displaced);
+                Before::File
+            }
         };
         // What was replaced may have been the target itself.
         let link = source.filter(|source| match source {
@@ -226,7 +243,7 @@ impl DiffTree {
             },
         };
         self.set(path, slot);
-        Ok(Some(Placement { path, implied, before, link }))
+        Ok(Some(Placement { path, implied, before, displaced, link }))
     }
 
     /// The real path of `raw`; its missing parents become implied directories.
@@ -236,8 +253,9 @@ impl DiffTree {
             Found::At(parent) => parent,
             found => return Err(below_file(paths, found)),
         };
+        self.aliased |= parent != above;
         let implied = self.imply(paths, records, parent);
-        let path = if parent == above { raw } else { paths.child(parent, &paths.name(raw).to_vec())? };
+        let path = paths.same_name_in(parent, raw)?;
         Ok((path, implied))
     }
 
@@ -285,10 +303,20 @@ impl DiffTree {
         }
     }
 
-    fn clear_below(&mut self, paths: &PathTable, path: PathId) {
+    fn note_displaced(&self, path: PathId, slot: Slot, displaced: &mut Vec<(PathId, u32)>) {
+        if let Slot::Content(record) = slot
+            && (self.aliased || self.last_turn.is_some_and(|turn| turn > record))
+        {
+            displaced.push((path, record));
+        }
+    }
+
+    fn clear_below(&mut self, paths: &PathTable, path: PathId, displaced: &mut Vec<(PathId, u32)>) {
         let mut todo: Vec<PathId> = paths.children(path).collect();
         while let Some(path) = todo.pop() {
-            if self.slot(path) != Slot::Absent {
+            let slot = self.slot(path);
+            if slot != Slot::Absent {
+                self.note_displaced(path, slot, displaced);
                 todo.extend(paths.children(path));
                 self.set(path, Slot::Absent);
             }

@@ -13,6 +13,7 @@
 
 use std::io::{BufRead, Write};
 
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -106,7 +107,7 @@ impl LayerIndex {
         }
         let xattrs = self.records.xattrs(record);
         if !xattrs.is_empty() {
-            let object = xattrs.iter().map(|(name, value)| (encode(name), Value::from(hex(value)))).collect();
+            let object = xattrs.iter().map(|(name, value)| (encode(name), Value::from(hex::encode(value)))).collect();
             line.push(Value::Object(object));
         }
         line
@@ -142,7 +143,7 @@ impl LayerIndex {
     }
 
     fn path(&mut self, value: &Value) -> Result<PathId> {
-        let text = value.as_str().and_then(decode).ok_or_else(|| damaged("bad path"))?;
+        let text = value.as_str().map(decode).ok_or_else(|| damaged("bad path"))?;
         self.paths.below(PathId::ROOT, text.split(|&byte| byte == b'/').filter(|name| !name.is_empty()))
     }
 
@@ -181,7 +182,7 @@ impl LayerIndex {
             "k" => content().map(|(size, hash)| (What::Plink { size, hash }, 9))?,
             "c" | "b" => (What::Device { block: kind == "b", major: small(7)?, minor: small(8)? }, 9),
             "l" => {
-                let target = at(7).as_str().and_then(decode).ok_or_else(|| damaged("bad target"))?;
+                let target = at(7).as_str().map(decode).ok_or_else(|| damaged("bad target"))?;
                 (What::Symlink(self.records.add_text(&target)?), 8)
             }
             _ => return Err(damaged("unknown kind")),
@@ -189,7 +190,7 @@ impl LayerIndex {
         let mut xattrs = Xattrs::new();
         if let Some(object) = at(next).as_object() {
             for (name, value) in object {
-                let pair = decode(name).zip(value.as_str().and_then(unhex));
+                let pair = value.as_str().and_then(|value| hex::decode(value).ok()).map(|value| (decode(name), value));
                 xattrs.push(pair.ok_or_else(|| damaged("bad attribute"))?);
             }
             xattrs.sort_unstable();
@@ -203,43 +204,13 @@ fn damaged(why: &str) -> Error {
     Error::new(crate::error::ErrorKind::Failed, format!("damaged layer index: {why}"))
 }
 
+/// What stands for itself: printable ASCII but `%`.
+const PLAIN: &AsciiSet = &CONTROLS.add(b'%');
+
 fn encode(raw: &[u8]) -> String {
-    let mut out = String::with_capacity(raw.len());
-    for &byte in raw {
-        match byte {
-            b' '..=b'~' if byte != b'%' => out.push(char::from(byte)),
-            _ => {
-                out.push('%');
-                out.push_str(&hex(&[byte]));
-            }
-        }
-    }
-    out
+    percent_encode(raw, PLAIN).to_string()
 }
 
-fn decode(text: &str) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        if byte == b'%' {
-            out.extend(unhex(std::str::from_utf8(tail.get(..2)?).ok()?)?);
-            rest = &tail[2..];
-        } else {
-            out.push(byte);
-            rest = tail;
-        }
-    }
-    Some(out)
-}
-
-fn hex(raw: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    raw.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> =
-        text.chars().map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
-    let digits = digits?;
-    (digits.len() % 2 == 0).then(|| digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+fn decode(text: &str) -> Vec<u8> {
+    percent_decode_str(text).collect()
 }

@@ -3,17 +3,20 @@
 //! Content is copied from the diff directories of the stack (shared extents where the file system can), never hard
 //! linked: `st_nlink` would show it.
 
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
 
 use rustix::fs::FileType;
 
+use super::correction::{Places, StackLayer};
 use super::difference::{Change, Changes};
 use super::dir_cache::DirCache;
 use super::flat::{FlatTree, Node, Origin};
 use super::paths::PathId;
 use super::records::What;
 use super::stack::Stack;
+use super::unpack::kept_name;
 use super::writer::{DirectoryMarks, Writer};
 use crate::cancel::Cancel;
 use crate::error::{Context, Error, Result};
@@ -21,22 +24,21 @@ use crate::sys::copy;
 use crate::sys::dir::Dir;
 use crate::sys::errno::escape;
 
+/// Layers that are open at one time, each with the directories of its cache.
+const MAX_SOURCES: usize = 8;
+
 /// Writes `changes` into the empty directory `out`, whose root gets the metadata of `tree`'s.
 pub fn materialize(
     stack: &Stack<'_>,
-    diffs: &[&Dir],
+    sources: &[StackLayer<'_>],
     tree: &FlatTree,
     changes: &Changes,
     out: &Dir,
     cancel: &Cancel,
 ) -> Result<()> {
     let warn = |_: &str| {};
-    let mut work = Work {
-        stack,
-        sources: diffs.iter().map(|diff| DirCache::new(diff)).collect::<Result<_>>()?,
-        writer: Writer::new(out, &warn)?,
-        written: HashMap::new(),
-    };
+    let mut work =
+        Work { stack, sources, opened: HashMap::new(), writer: Writer::new(out, &warn)?, written: HashMap::new() };
     let mut whiteout_parents = HashSet::new();
     let mut directories = vec![(PathId::ROOT, tree.root)];
     let mut todo = vec![PathId::ROOT];
@@ -68,7 +70,8 @@ pub fn materialize(
 
 struct Work<'a, 'w> {
     stack: &'a Stack<'a>,
-    sources: Vec<DirCache>,
+    sources: &'a [StackLayer<'a>],
+    opened: HashMap<usize, (DirCache, Dir)>,
     writer: Writer<'w>,
     /// The first name of each content that was written.
     written: HashMap<Origin, PathId>,
@@ -87,6 +90,25 @@ impl Work<'_, '_> {
                 self.content(path, *node)
             }
         }
+    }
+
+    /// Opens the content of a record where its layer has it.
+    fn open(&mut self, layer: usize, origin: Origin) -> Result<File> {
+        let Stack { paths, .. } = self.stack;
+        if self.opened.len() > MAX_SOURCES {
+            self.opened.clear();
+        }
+        let (diff, aside) = match self.opened.entry(layer) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let Places { diff, aside } = (self.sources[layer].open)()?;
+                place.insert((DirCache::new(&diff)?, aside))
+            }
+        };
+        Ok(match self.stack.place(origin) {
+            Some(place) => diff.get(paths, paths.parent(place))?.open_file(paths.name(place))?,
+            None => aside.open_file(kept_name(origin.record).as_bytes())?,
+        })
     }
 
     fn content(&mut self, path: PathId, node: Node) -> Result<()> {
@@ -109,14 +131,8 @@ impl Work<'_, '_> {
             }
             What::Fifo => self.writer.node(paths, path, (FileType::Fifo, 0), &metadata, xattrs),
             What::File { .. } | What::Plink { .. } => {
-                // Only an entry that was reached through two names of one directory, which a layer below makes two
-                // directories, can be lost here.
-                let place = self
-                    .stack
-                    .place(origin)
-                    .ok_or_else(|| Error::refused("content was replaced within its own layer through a symlink"))?;
-                let source = self.sources[usize::from(origin.layer)].get(paths, paths.parent(place))?;
-                let source = source.open_file(paths.name(place))?;
+                let layer = usize::from(origin.layer);
+                let source = self.open(layer, origin)?;
                 let file = self.writer.file(paths, path, &metadata)?;
                 copy::copy(&source, &file).context(|| "copy".to_owned())?;
                 self.writer.finish_file(&file, &metadata, xattrs, None)

@@ -1,4 +1,4 @@
-//! One layer: a tar stream in, a diff directory in OverlayFS form out; and what a stack of layers means.
+//! One layer: a tar stream in, a diff directory in `OverlayFS` form out; and what a stack of layers means.
 //!
 //! ```text
 //! blob ─► compression ─► tar ─► classify ─► DiffTree (decides) ─► Writer (carries out) ─► diff directory
@@ -13,7 +13,6 @@
 
 mod classify;
 mod closing;
-mod compression;
 mod correction;
 mod diff_tree;
 mod difference;
@@ -31,14 +30,16 @@ mod resolve;
 mod stack;
 mod stream;
 mod tar;
+#[cfg(test)]
+mod tests;
 mod unpack;
 mod whiteout;
 mod writer;
 
 use crate::cancel::Cancel;
+use crate::compression::ZSTD_WINDOW_LOG;
 
-pub use compression::Compression;
-pub use correction::{StackLayer, apply_root, correct, merge_lowest};
+pub use correction::{Places, StackLayer, apply_root, correct, merge_lowest};
 pub use index::{LayerIndex, Summary};
 pub use unpack::{Unpacked, unpack};
 
@@ -59,7 +60,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { entries: 20_000_000, bytes: 1 << 42, header_bytes: 1 << 20, depth: 4096, zstd_window_log: 27 }
+        Self {
+            entries: 20_000_000,
+            bytes: 1 << 42,
+            header_bytes: 1 << 20,
+            depth: 4096,
+            zstd_window_log: ZSTD_WINDOW_LOG,
+        }
     }
 }
 

@@ -35,11 +35,10 @@ impl Space for MarkSpace<'_> {
         let below = look(self.tree, self.applying.layers, path);
         match self.applying.diff.slot(path) {
             _ if path == PathId::ROOT => Look::Directory,
-            Slot::Absent => below,
             Slot::Symlink(record) => Look::Symlink(self.applying.records().symlink_target(record)),
             Slot::Directory(_) => Look::Directory,
-            Slot::Implied if matches!(below, Look::Symlink(_)) => below,
-            Slot::Implied => Look::Directory,
+            Slot::Implied if !matches!(below, Look::Symlink(_)) => Look::Directory,
+            Slot::Absent | Slot::Implied => below,
             Slot::Whiteout => Look::Absent,
             Slot::Content(_) | Slot::Pending(_) => Look::Other,
         }
@@ -187,7 +186,7 @@ impl Applying<'_> {
             Found::Nothing => return Err(Error::refused("path cannot be resolved")),
         };
         self.imply(tree, paths, parent);
-        let path = if parent == above { raw } else { paths.child(parent, &paths.name(raw).to_vec())? };
+        let path = paths.same_name_in(parent, raw)?;
         if source.is_some_and(|(_, target)| target == Some(path)) {
             return Ok(());
         }

@@ -19,7 +19,7 @@ pub fn lay_over(tree: &mut FlatTree, paths: &PathTable, layer: u16, diff: &DiffT
     while let Some(path) = todo.pop() {
         let below_is_directory = tree.get(path).is_some_and(Node::is_directory);
         match diff.slot(path) {
-            Slot::Absent | Slot::Pending(_) => continue,
+            Slot::Absent | Slot::Pending(_) => {}
             Slot::Whiteout => tree.remove(paths, path),
             Slot::Content(record) | Slot::Symlink(record) => {
                 tree.remove(paths, path);

@@ -114,6 +114,15 @@ impl PathTable {
         Ok(PathId(id))
     }
 
+    /// The path in `parent` with the name that `path` has in its own directory.
+    pub fn same_name_in(&mut self, parent: PathId, path: PathId) -> Result<PathId> {
+        if self.parent(path) == parent {
+            return Ok(path);
+        }
+        let name = self.name(path).to_vec();
+        self.child(parent, &name)
+    }
+
     /// The path of these components below `parent`.
     pub fn below<'n>(&mut self, parent: PathId, names: impl IntoIterator<Item = &'n [u8]>) -> Result<PathId> {
         let mut here = parent;

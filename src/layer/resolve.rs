@@ -84,9 +84,8 @@ pub fn resolve(paths: &mut PathTable, space: &impl Space, raw: PathId, missing: 
         };
         let Some(next) = next else { return Ok(Found::Nothing) };
         match space.look(next) {
-            Look::Directory => here = next,
             Look::Absent if missing == Missing::Stops => return Ok(Found::Nothing),
-            Look::Absent => here = next,
+            Look::Directory | Look::Absent => here = next,
             Look::Other => return Ok(Found::NotDirectory(next)),
             Look::Symlink(target) => {
                 symlinks += 1;

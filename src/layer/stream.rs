@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use super::compression::{Compression, decompress};
 use crate::cancel::Cancel;
+use crate::compression::{Compression, decompress};
 use crate::error::{Error, ErrorKind, Result};
 use crate::oci::{Algorithm, DiffId};
 

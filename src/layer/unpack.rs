@@ -10,7 +10,6 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::classify::{Classified, Classifier};
 use super::closing::Closing;
-use super::compression::Compression;
 use super::diff_tree::{Before, DiffTree, LinkSource, Placement, Slot};
 use super::index::{LayerIndex, Summary};
 use super::metadata::Metadata;
@@ -20,6 +19,7 @@ use super::stream::{StreamOptions, run};
 use super::tar;
 use super::writer::{DirectoryMarks, Writer};
 use super::{Limits, UnpackOptions};
+use crate::compression::Compression;
 use crate::error::{Context, Error, Result};
 use crate::oci::{Algorithm, DiffId};
 use crate::sys::dir::Dir;
@@ -39,9 +39,9 @@ pub struct Unpacked {
 
 /// Unpacks `blob` into `diff`, an empty directory that nobody else looks at.
 ///
-/// On success the directory holds the layer in OverlayFS form, the blob was read to its end, and the diff ID is
-/// `expected` where that was given. Nothing is synced. `scratch` is a directory on the same file system for files
-/// that are needed for a while.
+/// On success the directory holds the layer in `OverlayFS` form, the blob was read to its end, and the diff ID is
+/// `expected` where that was given. Nothing is synced. `aside` is the directory of the layer, on the same file system:
+/// content that only some stacks show stays there as `kept-NUMBER`, and must be kept beside `diff`.
 ///
 /// # Errors
 /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) for whatever is wrong with the layer; the content of `diff` is
@@ -49,7 +49,7 @@ pub struct Unpacked {
 pub fn unpack(
     blob: Box<dyn Read + Send + '_>,
     diff: &Dir,
-    scratch: &Dir,
+    aside: &Dir,
     expected: Option<&DiffId>,
     options: &UnpackOptions<'_>,
 ) -> Result<Unpacked> {
@@ -73,7 +73,8 @@ pub fn unpack(
             records: Records::default(),
             tree: DiffTree::default(),
             writer: Writer::new(diff, &warn)?,
-            scratch,
+            aside,
+            kept: HashSet::new(),
         };
         work.entries(input)?;
         work.close()?;
@@ -108,7 +109,9 @@ struct Work<'a> {
     records: Records,
     tree: DiffTree,
     writer: Writer<'a>,
-    scratch: &'a Dir,
+    aside: &'a Dir,
+    /// Records whose content was moved aside.
+    kept: HashSet<u32>,
 }
 
 impl Work<'_> {
@@ -160,11 +163,10 @@ impl Work<'_> {
         classifier: &mut Classifier,
         reader: &mut tar::Reader<R>,
     ) -> Result<()> {
-        let Classified { raw, what, metadata, xattrs, oddity } =
-            match classifier.classify(entry, &mut self.paths, &mut self.records)? {
-                Some(classified) => classified,
-                None => return Ok(()),
-            };
+        let Some(classified) = classifier.classify(entry, &mut self.paths, &mut self.records)? else {
+            return Ok(());
+        };
+        let Classified { raw, what, metadata, xattrs, oddity } = classified;
         if let Some(oddity) = oddity {
             self.odd(&format!("entry `{}`: {oddity}", escape(&entry.path)))?;
         }
@@ -173,7 +175,8 @@ impl Work<'_> {
         match (placement, what) {
             (Some(placement), _) => self.carry_out(&placement, number, entry, reader),
             (None, What::Plink { .. }) => {
-                let mut file = self.scratch.create_file(plink_name(number).as_bytes(), 0o600)?;
+                self.kept.insert(number);
+                let mut file = self.aside.create_file(kept_name(number).as_bytes(), 0o600)?;
                 let (size, hash) = fill(&mut file, entry, reader)?;
                 self.records.set_content(number, What::Plink { size, hash });
                 self.writer.finish_file(&file, &metadata, self.records.xattrs(self.records.get(number)), entry.atime)
@@ -189,9 +192,15 @@ impl Work<'_> {
         entry: &tar::Entry,
         reader: &mut tar::Reader<R>,
     ) -> Result<()> {
-        let Placement { path, ref implied, before, link } = *placement;
+        let Placement { path, ref implied, before, ref displaced, link } = *placement;
         for &directory in implied {
             self.writer.directory(&self.paths, directory)?;
+        }
+        for &(path, number) in displaced {
+            // Of several hard links one is enough.
+            if self.kept.insert(number) {
+                self.writer.move_aside(&self.paths, path, self.aside, kept_name(number).as_bytes())?;
+            }
         }
         match before {
             Before::Nothing => {}
@@ -228,9 +237,24 @@ impl Work<'_> {
         match source {
             LinkSource::Path(from) => self.writer.link(&self.paths, from, path),
             LinkSource::Plink(number) => {
-                self.writer.link_from(self.scratch, plink_name(number).as_bytes(), &self.paths, path)
+                self.writer.link_from(self.aside, kept_name(number).as_bytes(), &self.paths, path)
             }
         }
+    }
+
+    /// What has a name in the tree needs no second one beside it, which `st_nlink` would show.
+    fn drop_kept(&mut self) -> Result<()> {
+        if self.kept.is_empty() {
+            return Ok(());
+        }
+        for (_, slot) in self.tree.paths(&self.paths) {
+            if let Slot::Content(number) = slot
+                && self.kept.remove(&number)
+            {
+                self.aside.remove_file(kept_name(number).as_bytes())?;
+            }
+        }
+        Ok(())
     }
 
     /// The end of the layer: late links, marks, and what directories look like in the end.
@@ -246,11 +270,7 @@ impl Work<'_> {
                 }
             }
         }
-        for (number, record) in self.records.iter() {
-            if matches!(record.what, What::Plink { .. }) {
-                self.scratch.remove_file(plink_name(number).as_bytes())?;
-            }
-        }
+        self.drop_kept()?;
         let directories = self.tree.paths(&self.paths).filter(|(_, slot)| slot.is_directory());
         let root = self.tree.root().map_or(Slot::Implied, Slot::Directory);
         let mut directories: Vec<(PathId, Slot)> = std::iter::once((PathId::ROOT, root)).chain(directories).collect();
@@ -274,8 +294,9 @@ impl Work<'_> {
     }
 }
 
-fn plink_name(number: u32) -> String {
-    format!("plink-{number}")
+/// The name of content that is kept beside the diff directory.
+pub fn kept_name(number: u32) -> String {
+    format!("kept-{number}")
 }
 
 /// Writes the data of an entry into its file; gives the size and the hash of the data.

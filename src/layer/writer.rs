@@ -74,9 +74,17 @@ impl<'a> Writer<'a> {
         Ok(self.parent(paths, path)?.create_dir(paths.name(path), 0o700)?)
     }
 
-    /// Removes a file.
+    /// Moves a file out of the tree.
+    pub fn move_aside(&mut self, paths: &PathTable, path: PathId, aside: &Dir, name: &[u8]) -> Result<()> {
+        Ok(self.parent(paths, path)?.rename(paths.name(path), aside, name)?)
+    }
+
+    /// Removes a file; one that is not there is no error.
     pub fn remove_file(&mut self, paths: &PathTable, path: PathId) -> Result<()> {
-        Ok(self.parent(paths, path)?.remove_file(paths.name(path))?)
+        match self.parent(paths, path)?.remove_file(paths.name(path)) {
+            Err(error) if error.errno() == Errno::ENOENT => Ok(()),
+            result => Ok(result?),
+        }
     }
 
     /// Removes a directory with everything in it.

@@ -14,15 +14,8 @@ use crate::error::{Error, Result};
 pub fn check_manifest(manifest: &Manifest) -> Result<()> {
     let config = &manifest.config.media_type;
     if !media_type::is_config(config) {
-        let what = manifest
-            .artifact_type
-            .as_deref()
-            .filter(|name| !name.is_empty())
-            .unwrap_or(config);
-        return Err(Error::refused(format!(
-            "not a container image but an artifact of type `{}`",
-            what.escape_debug()
-        )));
+        let what = manifest.artifact_type.as_deref().filter(|name| !name.is_empty()).unwrap_or(config);
+        return Err(Error::refused(format!("not a container image but an artifact of type `{}`", what.escape_debug())));
     }
     for (number, layer) in (1..).zip(&manifest.layers) {
         let name = &layer.media_type;
@@ -51,9 +44,7 @@ pub fn check_image(manifest: &Manifest, config: &ImageConfig) -> Result<()> {
     check_manifest(manifest)?;
     let (layers, diff_ids) = (manifest.layers.len(), config.diff_ids.len());
     if layers != diff_ids {
-        return Err(Error::refused(format!(
-            "{layers} layers but {diff_ids} diff IDs: expected one for each layer"
-        )));
+        return Err(Error::refused(format!("{layers} layers but {diff_ids} diff IDs: expected one for each layer")));
     }
     Ok(())
 }
@@ -89,10 +80,7 @@ mod tests {
         check_image(&two, &config(2)).unwrap();
         for count in [0, 1, 3] {
             let error = check_image(&two, &config(count)).unwrap_err().to_string();
-            assert!(
-                error.contains(&format!("2 layers but {count} diff IDs")),
-                "{error}"
-            );
+            assert!(error.contains(&format!("2 layers but {count} diff IDs")), "{error}");
         }
         check_image(&manifest(OCI_CONFIG, &[]), &config(0)).unwrap();
     }
@@ -105,42 +93,23 @@ mod tests {
             "application/vnd.wasm.config.v0+json",
             "application/vnd.docker.plugin.v1+json",
         ] {
-            let error = check_image(&manifest(artifact, &[OCI_LAYER]), &config(1))
-                .unwrap_err()
-                .to_string();
+            let error = check_image(&manifest(artifact, &[OCI_LAYER]), &config(1)).unwrap_err().to_string();
             assert!(error.starts_with("not a container image"), "{error}");
         }
         let attestation = manifest(OCI_CONFIG, &["application/vnd.in-toto+json"]);
-        assert!(
-            check_manifest(&attestation)
-                .unwrap_err()
-                .to_string()
-                .contains("not a container image")
-        );
+        assert!(check_manifest(&attestation).unwrap_err().to_string().contains("not a container image"));
     }
 
     #[test]
     fn row_131_encrypted_layers_are_refused_by_name() {
-        let encrypted = manifest(
-            OCI_CONFIG,
-            &[
-                OCI_LAYER,
-                "application/vnd.oci.image.layer.v1.tar+gzip+encrypted",
-            ],
-        );
+        let encrypted = manifest(OCI_CONFIG, &[OCI_LAYER, "application/vnd.oci.image.layer.v1.tar+gzip+encrypted"]);
         let error = check_manifest(&encrypted).unwrap_err().to_string();
-        assert!(
-            error.starts_with("layer 2 (sha256:") && error.contains("encrypted"),
-            "{error}"
-        );
+        assert!(error.starts_with("layer 2 (sha256:") && error.contains("encrypted"), "{error}");
     }
 
     #[test]
     fn row_116_no_layer_is_refused_for_its_compression() {
-        for media_type in [
-            OCI_LAYER,
-            "application/vnd.docker.image.rootfs.diff.tar.gzip",
-        ] {
+        for media_type in [OCI_LAYER, "application/vnd.docker.image.rootfs.diff.tar.gzip"] {
             for suffix in ["", "+gzip", "+zstd"] {
                 check_manifest(&manifest(OCI_CONFIG, &[&format!("{media_type}{suffix}")])).unwrap();
             }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -84,11 +83,7 @@ pub struct HistoryEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
     /// Whether this step made no layer.
-    #[serde(
-        default,
-        deserialize_with = "null_is_default",
-        skip_serializing_if = "std::ops::Not::not"
-    )]
+    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "std::ops::Not::not")]
     pub empty_layer: bool,
 }
 
@@ -154,11 +149,7 @@ impl ImageConfig {
     /// What the image runs on. What an old tool left out is taken to be the host's.
     pub fn platform(&self) -> Platform {
         let or_host = |text: &str, host: fn(Platform) -> String| {
-            if text.is_empty() {
-                host(Platform::host())
-            } else {
-                text.to_owned()
-            }
+            if text.is_empty() { host(Platform::host()) } else { text.to_owned() }
         };
         Platform {
             os: or_host(&self.os, |host| host.os),
@@ -187,8 +178,8 @@ fn words<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String
 
 /// The keys of an object: a set as Go writes it.
 fn keys<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let set: Option<BTreeMap<String, IgnoredAny>> = Option::deserialize(deserializer)?;
-    Ok(set.unwrap_or_default().into_keys().collect())
+    let set: Option<serde_json::Map<String, Value>> = Option::deserialize(deserializer)?;
+    Ok(set.unwrap_or_default().into_iter().map(|(key, _)| key).collect())
 }
 
 #[cfg(test)]

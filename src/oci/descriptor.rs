@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::base64;
 use super::digest::Digest;
 use super::json::null_is_default;
 use super::platform::Platform;
@@ -61,18 +62,13 @@ impl Descriptor {
     pub fn verify(&self, content: &[u8]) -> Result<()> {
         let Self { digest, size, .. } = self;
         if content.len() as u64 != *size {
-            return Err(Error::refused(format!(
-                "{digest}: expected {size} bytes, got {}",
-                content.len()
-            )));
+            return Err(Error::refused(format!("{digest}: expected {size} bytes, got {}", content.len())));
         }
         let mut hasher = digest.algorithm().hasher();
         hasher.update(content);
         let got = hasher.finish();
         if got != *digest {
-            return Err(Error::refused(format!(
-                "expected digest {digest}, got {got}"
-            )));
+            return Err(Error::refused(format!("expected digest {digest}, got {got}")));
         }
         Ok(())
     }
@@ -87,17 +83,9 @@ struct Raw {
     size: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     platform: Option<Platform>,
-    #[serde(
-        default,
-        deserialize_with = "null_is_default",
-        skip_serializing_if = "BTreeMap::is_empty"
-    )]
+    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "BTreeMap::is_empty")]
     annotations: BTreeMap<String, String>,
-    #[serde(
-        default,
-        deserialize_with = "null_is_default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
     urls: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     data: Option<String>,
@@ -109,46 +97,22 @@ impl TryFrom<Raw> for Descriptor {
     type Error = Error;
 
     fn try_from(raw: Raw) -> Result<Self> {
-        let Raw {
-            media_type,
-            digest,
-            size,
-            platform,
-            annotations,
-            urls,
-            data,
-            artifact_type,
-        } = raw;
+        let Raw { media_type, digest, size, platform, annotations, urls, data, artifact_type } = raw;
         if i64::try_from(size).is_err() {
-            return Err(Error::refused(format!(
-                "{digest}: size {size} is beyond 2^63-1"
-            )));
+            return Err(Error::refused(format!("{digest}: size {size} is beyond 2^63-1")));
         }
         let data = match data {
             None => None,
-            Some(text) => Some(
-                base64::decode(&text)
-                    .ok_or_else(|| Error::refused(format!("{digest}: bad base64 in `data`")))?,
-            ),
+            Some(text) => {
+                Some(STANDARD.decode(&text).map_err(|_| Error::refused(format!("{digest}: bad base64 in `data`")))?)
+            }
         };
         // Some tools write an empty object where they know nothing.
-        let platform = platform
-            .filter(|platform| !(platform.os.is_empty() && platform.architecture.is_empty()));
+        let platform = platform.filter(|platform| !(platform.os.is_empty() && platform.architecture.is_empty()));
         let artifact_type = artifact_type.filter(|name| !name.is_empty());
-        let descriptor = Self {
-            media_type,
-            digest,
-            size,
-            platform,
-            annotations,
-            urls,
-            data,
-            artifact_type,
-        };
+        let descriptor = Self { media_type, digest, size, platform, annotations, urls, data, artifact_type };
         if let Some(data) = &descriptor.data {
-            descriptor
-                .verify(data)
-                .map_err(|error| error.context("embedded `data` does not match"))?;
+            descriptor.verify(data).map_err(|error| error.context("embedded `data` does not match"))?;
         }
         Ok(descriptor)
     }
@@ -156,27 +120,9 @@ impl TryFrom<Raw> for Descriptor {
 
 impl From<Descriptor> for Raw {
     fn from(descriptor: Descriptor) -> Self {
-        let Descriptor {
-            media_type,
-            digest,
-            size,
-            platform,
-            annotations,
-            urls,
-            data,
-            artifact_type,
-        } = descriptor;
-        let data = data.map(|data| base64::encode(&data));
-        Self {
-            media_type,
-            digest,
-            size,
-            platform,
-            annotations,
-            urls,
-            data,
-            artifact_type,
-        }
+        let Descriptor { media_type, digest, size, platform, annotations, urls, data, artifact_type } = descriptor;
+        let data = data.map(|data| STANDARD.encode(data));
+        Self { media_type, digest, size, platform, annotations, urls, data, artifact_type }
     }
 }
 
@@ -188,9 +134,7 @@ mod tests {
     const ABC: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
     fn parse(size: &str, rest: &str) -> Result<Descriptor> {
-        json::parse(
-            format!(r#"{{"mediaType":"x","digest":"{ABC}","size":{size}{rest}}}"#).as_bytes(),
-        )
+        json::parse(format!(r#"{{"mediaType":"x","digest":"{ABC}","size":{size}{rest}}}"#).as_bytes())
     }
 
     #[test]
@@ -198,10 +142,7 @@ mod tests {
         let good = parse("3", r#","data":"YWJj""#).unwrap();
         assert_eq!(good.data.as_deref(), Some(&b"abc"[..]));
         for (size, data) in [("4", "YWJj"), ("3", "YWJk"), ("3", "YWJ"), ("0", "")] {
-            assert!(
-                parse(size, &format!(r#","data":"{data}""#)).is_err(),
-                "{size} {data}"
-            );
+            assert!(parse(size, &format!(r#","data":"{data}""#)).is_err(), "{size} {data}");
         }
         let again: Descriptor = json::parse(&serde_json::to_vec(&good).unwrap()).unwrap();
         assert_eq!(again, good);
@@ -209,30 +150,15 @@ mod tests {
 
     #[test]
     fn row_128_impossible_sizes_are_refused() {
-        for bad in [
-            "-1",
-            "9223372036854775808",
-            "18446744073709551616",
-            "1.5",
-            "1e3",
-            "\"3\"",
-            "null",
-        ] {
+        for bad in ["-1", "9223372036854775808", "18446744073709551616", "1.5", "1e3", "\"3\"", "null"] {
             assert!(parse(bad, "").is_err(), "{bad}");
         }
-        assert_eq!(
-            parse("9223372036854775807", "").unwrap().size,
-            i64::MAX as u64
-        );
+        assert_eq!(parse("9223372036854775807", "").unwrap().size, i64::MAX as u64);
     }
 
     #[test]
     fn row_135_unknown_fields_and_annotations_are_ignored() {
-        let good = parse(
-            "3",
-            r#","annotations":{"a":"b"},"future":{"x":[1]},"urls":null,"platform":{}"#,
-        )
-        .unwrap();
+        let good = parse("3", r#","annotations":{"a":"b"},"future":{"x":[1]},"urls":null,"platform":{}"#).unwrap();
         assert_eq!(good.annotations["a"], "b");
         assert_eq!(good.platform, None);
     }

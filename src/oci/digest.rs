@@ -187,13 +187,7 @@ impl Hasher {
             State::Sha256(state) => (Algorithm::Sha256, state.finalize().to_vec()),
             State::Sha512(state) => (Algorithm::Sha512, state.finalize().to_vec()),
         };
-        let mut hex = String::with_capacity(algorithm.hex_len());
-        for byte in bytes {
-            use fmt::Write as _;
-            // Writing to a String cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-        }
-        Digest { algorithm, hex: hex.into() }
+        Digest { algorithm, hex: hex::encode(bytes).into() }
     }
 }
 

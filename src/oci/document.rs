@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 
 /// An index or a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "short-lived, and never many at once")]
 pub enum Document {
     /// A list of images.
     Index(Index),
@@ -91,32 +92,24 @@ pub fn parse_document(bytes: &[u8], expected: Option<&str>) -> Result<Document> 
     let is_manifest = probe.config.is_some() || probe.layers.is_some();
     let named = own.or(expected);
     let kind_differs = |name: &str| {
-        Error::refused(format!(
-            "media type `{}` does not fit the fields of the document",
-            name.escape_debug()
-        ))
+        Error::refused(format!("media type `{}` does not fit the fields of the document", name.escape_debug()))
     };
     match (is_index, is_manifest, named) {
-        (true, true, _) => Err(Error::refused(
-            "document is an index and a manifest at once (`manifests` beside `config` or `layers`)",
-        )),
+        (true, true, _) => {
+            Err(Error::refused("document is an index and a manifest at once (`manifests` beside `config` or `layers`)"))
+        }
         (true, false, Some(name)) if !media_type::is_index(name) => Err(kind_differs(name)),
         (false, true, Some(name)) if !media_type::is_manifest(name) => Err(kind_differs(name)),
         (true, false, _) => json::parse(bytes).map(Document::Index),
         (false, true, _) => json::parse(bytes).map(Document::Manifest),
-        (false, false, Some(name)) if media_type::is_index(name) => {
-            json::parse(bytes).map(Document::Index)
-        }
-        (false, false, _) => Err(Error::refused(
-            "not a container image: neither an index nor a manifest",
-        )),
+        (false, false, Some(name)) if media_type::is_index(name) => json::parse(bytes).map(Document::Index),
+        (false, false, _) => Err(Error::refused("not a container image: neither an index nor a manifest")),
     }
 }
 
 fn check_schema(probe: &Probe, named: Option<&str>) -> Result<()> {
-    let schema1 = probe.schema_version == Some(1)
-        || probe.fs_layers.is_some()
-        || named.is_some_and(media_type::is_schema1);
+    let schema1 =
+        probe.schema_version == Some(1) || probe.fs_layers.is_some() || named.is_some_and(media_type::is_schema1);
     if schema1 {
         return Err(Error::refused(
             "manifest of docker's schema 1, which is not supported: push the image again with a current tool",
@@ -124,9 +117,7 @@ fn check_schema(probe: &Probe, named: Option<&str>) -> Result<()> {
     }
     match probe.schema_version {
         Some(2) => Ok(()),
-        Some(other) => Err(Error::refused(format!(
-            "expected schemaVersion 2, got {other}"
-        ))),
+        Some(other) => Err(Error::refused(format!("expected schemaVersion 2, got {other}"))),
         None => Err(Error::refused("no schemaVersion, expected 2")),
     }
 }
@@ -153,29 +144,21 @@ mod tests {
         assert!(refused(both, Some(OCI_INDEX)).contains("at once"));
         assert!(refused(r#"{"schemaVersion":2}"#, None).contains("not a container image"));
         let manifest = format!(r#"{{"schemaVersion":2,{CONFIG},"layers":null,"manifests":null}}"#);
-        assert!(matches!(
-            parse_document(manifest.as_bytes(), None).unwrap(),
-            Document::Manifest(_)
-        ));
+        assert!(matches!(parse_document(manifest.as_bytes(), None).unwrap(), Document::Manifest(_)));
         let index = format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_INDEX}","manifests":null}}"#);
-        assert!(matches!(
-            parse_document(index.as_bytes(), None).unwrap(),
-            Document::Index(_)
-        ));
+        assert!(matches!(parse_document(index.as_bytes(), None).unwrap(), Document::Index(_)));
     }
 
     #[test]
     fn row_123_the_media_type_is_the_descriptors() {
-        let manifest =
-            format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_MANIFEST}",{CONFIG},"layers":[]}}"#);
+        let manifest = format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_MANIFEST}",{CONFIG},"layers":[]}}"#);
         parse_document(manifest.as_bytes(), Some(OCI_MANIFEST)).unwrap();
         assert!(refused(&manifest, Some(DOCKER_MANIFEST)).contains("expected media type"));
         assert!(refused(&manifest, Some(OCI_INDEX)).contains("expected media type"));
         let unnamed = format!(r#"{{"schemaVersion":2,{CONFIG},"layers":[]}}"#);
         parse_document(unnamed.as_bytes(), Some(DOCKER_MANIFEST)).unwrap();
         assert!(refused(&unnamed, Some(OCI_INDEX)).contains("does not fit"));
-        let lying =
-            format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_INDEX}",{CONFIG},"layers":[]}}"#);
+        let lying = format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_INDEX}",{CONFIG},"layers":[]}}"#);
         assert!(refused(&lying, None).contains("does not fit"));
     }
 

@@ -23,10 +23,7 @@ const MAX_MESSAGE: usize = 300;
 /// Refused: more than [`MAX_DOCUMENT`] bytes, no JSON, a key twice in one object, a value of the wrong type.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     if bytes.len() as u64 > MAX_DOCUMENT {
-        return Err(Error::refused(format!(
-            "json document of {} bytes, the limit is {MAX_DOCUMENT}",
-            bytes.len()
-        )));
+        return Err(Error::refused(format!("json document of {} bytes, the limit is {MAX_DOCUMENT}", bytes.len())));
     }
     let bad = |error: serde_json::Error| {
         let message: String = error.to_string().chars().take(MAX_MESSAGE).collect();
@@ -92,10 +89,7 @@ impl<'de> Visitor<'de> for NoDuplicates {
         let mut keys = HashSet::new();
         while let Some(key) = fields.next_key::<String>()? {
             if keys.contains(&key) {
-                return Err(de::Error::custom(format!(
-                    "key `{}` twice in one object",
-                    key.escape_debug()
-                )));
+                return Err(de::Error::custom(format!("key `{}` twice in one object", key.escape_debug())));
             }
             keys.insert(key);
             fields.next_value::<Self>()?;
@@ -130,29 +124,17 @@ mod tests {
     #[test]
     fn row_124_size_and_depth_are_limited() {
         let large = format!("\"{}\"", "a".repeat(8 << 20));
-        assert!(
-            parse::<Value>(large.as_bytes())
-                .unwrap_err()
-                .to_string()
-                .contains("8388608")
-        );
+        assert!(parse::<Value>(large.as_bytes()).unwrap_err().to_string().contains("8388608"));
         let fits = format!("\"{}\"", "a".repeat((8 << 20) - 2));
         parse::<Value>(fits.as_bytes()).unwrap();
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-        assert_eq!(
-            parse::<Value>(deep.as_bytes()).unwrap_err().kind(),
-            ErrorKind::Refused
-        );
+        assert_eq!(parse::<Value>(deep.as_bytes()).unwrap_err().kind(), ErrorKind::Refused);
     }
 
     #[test]
     fn only_one_whole_document_is_read() {
         for bad in ["", "{} {}", "{", "\u{feff}{}", "{\"a\":1,}", "nul"] {
-            assert_eq!(
-                parse::<Value>(bad.as_bytes()).unwrap_err().kind(),
-                ErrorKind::Refused,
-                "{bad}"
-            );
+            assert_eq!(parse::<Value>(bad.as_bytes()).unwrap_err().kind(), ErrorKind::Refused, "{bad}");
         }
     }
 }

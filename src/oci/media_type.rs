@@ -56,28 +56,20 @@ pub fn is_config(media_type: &str) -> bool {
 
 /// Whether it names a layer, in whatever compression (`+gzip`, `.gzip`, `+zstd`, …) and not encrypted.
 pub fn is_layer(media_type: &str) -> bool {
-    LAYERS
-        .iter()
-        .any(|name| match media_type.strip_prefix(name) {
-            Some(rest) => rest.is_empty() || rest.starts_with(['+', '.']) && !is_encrypted(rest),
-            None => false,
-        })
+    LAYERS.iter().any(|name| match media_type.strip_prefix(name) {
+        Some(rest) => rest.is_empty() || rest.starts_with(['+', '.']) && !is_encrypted(rest),
+        None => false,
+    })
 }
 
 /// Whether it names a layer that its author may not pass on; such a layer may be absent (row 129).
 pub fn is_foreign_layer(media_type: &str) -> bool {
-    LAYERS[1..2]
-        .iter()
-        .chain(&LAYERS[4..])
-        .any(|name| media_type.starts_with(name))
+    LAYERS[1..2].iter().chain(&LAYERS[4..]).any(|name| media_type.starts_with(name))
 }
 
 /// Whether it names encrypted content (ocicrypt).
 pub fn is_encrypted(media_type: &str) -> bool {
-    media_type
-        .split('+')
-        .skip(1)
-        .any(|suffix| suffix == "encrypted")
+    media_type.split('+').skip(1).any(|suffix| suffix == "encrypted")
 }
 
 #[cfg(test)]
@@ -98,12 +90,7 @@ mod tests {
         ] {
             assert!(is_layer(good), "{good}");
         }
-        for bad in [
-            "application/vnd.in-toto+json",
-            "text/plain",
-            "",
-            "application/vnd.oci.image.layer.v1.tarball",
-        ] {
+        for bad in ["application/vnd.in-toto+json", "text/plain", "", "application/vnd.oci.image.layer.v1.tarball"] {
             assert!(!is_layer(bad), "{bad}");
         }
     }
@@ -120,15 +107,9 @@ mod tests {
 
     #[test]
     fn row_129_foreign_layers_are_told_apart() {
-        assert!(is_foreign_layer(
-            "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
-        ));
-        assert!(is_foreign_layer(
-            "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
-        ));
+        assert!(is_foreign_layer("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"));
+        assert!(is_foreign_layer("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"));
         assert!(!is_foreign_layer(OCI_LAYER));
-        assert!(!is_foreign_layer(
-            "application/vnd.docker.image.rootfs.diff.tar.gzip"
-        ));
+        assert!(!is_foreign_layer("application/vnd.docker.image.rootfs.diff.tar.gzip"));
     }
 }

@@ -3,7 +3,6 @@
 //! Everything here is pure: bytes or text in, a checked value out. What comes from an image is refused with
 //! [`ErrorKind::Refused`](crate::ErrorKind::Refused), what a user typed with [`ErrorKind::Usage`](crate::ErrorKind::Usage).
 
-mod base64;
 pub mod check;
 pub mod config;
 pub mod descriptor;

@@ -21,11 +21,7 @@ pub struct Platform {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
     /// The version of the operating system; Windows needs it.
-    #[serde(
-        rename = "os.version",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "os.version", default, skip_serializing_if = "Option::is_none")]
     pub os_version: Option<String>,
     /// Features of the operating system; Windows needs them.
     #[serde(
@@ -37,23 +33,12 @@ pub struct Platform {
     pub os_features: Vec<String>,
 }
 
-const OPERATING_SYSTEMS: [&str; 11] = [
-    "aix",
-    "android",
-    "darwin",
-    "dragonfly",
-    "freebsd",
-    "illumos",
-    "linux",
-    "netbsd",
-    "openbsd",
-    "solaris",
-    "windows",
-];
+const OPERATING_SYSTEMS: [&str; 11] =
+    ["aix", "android", "darwin", "dragonfly", "freebsd", "illumos", "linux", "netbsd", "openbsd", "solaris", "windows"];
 
 const ARCHITECTURES: [&str; 17] = [
-    "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc",
-    "ppc64", "ppc64le", "riscv", "riscv64", "s390", "s390x", "wasm",
+    "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc", "ppc64", "ppc64le",
+    "riscv", "riscv64", "s390", "s390x", "wasm",
 ];
 
 impl Platform {
@@ -162,10 +147,7 @@ fn architecture_alias(name: &str) -> (String, &'static str) {
 
 /// The platform that `uname` names.
 fn of_machine(machine: &str) -> Platform {
-    let arm = machine
-        .strip_prefix("armv")
-        .and_then(|rest| rest.get(..1))
-        .map(|digit| format!("v{digit}"));
+    let arm = machine.strip_prefix("armv").and_then(|rest| rest.get(..1)).map(|digit| format!("v{digit}"));
     let (architecture, variant) = match (machine, arm) {
         (_, Some(variant)) => ("arm".to_owned(), variant),
         (name, None) => (architecture_alias(name).0, String::new()),
@@ -177,12 +159,7 @@ fn of_machine(machine: &str) -> Platform {
 #[cfg(target_arch = "x86_64")]
 fn amd64_level() -> Option<&'static str> {
     use std::arch::is_x86_feature_detected as has;
-    let v2 = has!("cmpxchg16b")
-        && has!("popcnt")
-        && has!("sse3")
-        && has!("ssse3")
-        && has!("sse4.1")
-        && has!("sse4.2");
+    let v2 = has!("cmpxchg16b") && has!("popcnt") && has!("sse3") && has!("ssse3") && has!("sse4.1") && has!("sse4.2");
     let v3 = v2
         && has!("avx")
         && has!("avx2")
@@ -192,12 +169,7 @@ fn amd64_level() -> Option<&'static str> {
         && has!("fma")
         && has!("lzcnt")
         && has!("movbe");
-    let v4 = v3
-        && has!("avx512f")
-        && has!("avx512bw")
-        && has!("avx512cd")
-        && has!("avx512dq")
-        && has!("avx512vl");
+    let v4 = v3 && has!("avx512f") && has!("avx512bw") && has!("avx512cd") && has!("avx512dq") && has!("avx512vl");
     match (v4, v3, v2) {
         (true, ..) => Some("v4"),
         (_, true, _) => Some("v3"),
@@ -218,40 +190,25 @@ impl FromStr for Platform {
     /// Reads `os/architecture/variant`, `os/architecture`, `architecture/variant`, `architecture` (of this system) or
     /// `os` (of this machine). The result is [normalized](Platform::normalized).
     fn from_str(text: &str) -> Result<Self> {
-        let bad = |why: &str| {
-            Error::new(
-                ErrorKind::Usage,
-                format!("bad platform `{}`: {why}", text.escape_debug()),
-            )
-        };
+        let bad = |why: &str| Error::new(ErrorKind::Usage, format!("bad platform `{}`: {why}", text.escape_debug()));
         let lower = text.to_lowercase();
         let parts: Vec<&str> = lower.split('/').collect();
         let word = |part: &&str| {
             !part.is_empty()
-                && part
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+                && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
         };
         if !parts.iter().all(word) {
             return Err(bad("expected os/architecture[/variant]"));
         }
         let is_os = |name: &str| name == "macos" || OPERATING_SYSTEMS.contains(&name);
-        let is_architecture =
-            |name: &str| ARCHITECTURES.contains(&architecture_alias(name).0.as_str());
+        let is_architecture = |name: &str| ARCHITECTURES.contains(&architecture_alias(name).0.as_str());
         let platform = match *parts.as_slice() {
-            [os] if is_os(os) => Self {
-                os: os.to_owned(),
-                ..Self::host()
-            },
+            [os] if is_os(os) => Self { os: os.to_owned(), ..Self::host() },
             [architecture] if is_architecture(architecture) => Self::new("linux", architecture, ""),
             [_] => {
-                return Err(bad(
-                    "neither a known operating system nor a known architecture",
-                ));
+                return Err(bad("neither a known operating system nor a known architecture"));
             }
-            [architecture, variant] if is_architecture(architecture) => {
-                Self::new("linux", architecture, variant)
-            }
+            [architecture, variant] if is_architecture(architecture) => Self::new("linux", architecture, variant),
             [os, architecture] => Self::new(os, architecture, ""),
             [os, architecture, variant] => Self::new(os, architecture, variant),
             _ => return Err(bad("expected os/architecture[/variant]")),
@@ -263,12 +220,7 @@ impl FromStr for Platform {
 impl fmt::Display for Platform {
     /// `os/architecture[/variant]`, escaped: the words may come from an image.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}/{}",
-            self.os.escape_debug(),
-            self.architecture.escape_debug()
-        )?;
+        write!(f, "{}/{}", self.os.escape_debug(), self.architecture.escape_debug())?;
         match &self.variant {
             Some(variant) => write!(f, "/{}", variant.escape_debug()),
             None => Ok(()),
@@ -293,17 +245,12 @@ mod tests {
             ("linux/arm/v6", "v6", "v5"),
             ("linux/arm/v8", "v8", ""),
         ] {
-            let (better, worse) = (
-                rank(wanted, ("linux", "arm", better)),
-                rank(wanted, ("linux", "arm", worse)),
-            );
+            let (better, worse) = (rank(wanted, ("linux", "arm", better)), rank(wanted, ("linux", "arm", worse)));
             assert!(better.unwrap() < worse.unwrap(), "{wanted}");
         }
         assert_eq!(rank("linux/arm/v6", ("linux", "arm", "v7")), None);
         assert_eq!(rank("linux/arm/v6", ("linux", "arm", "")), None);
-        let amd64: Vec<_> = ["v4", "v3", "v2", ""]
-            .map(|v| rank("linux/amd64/v3", ("linux", "amd64", v)))
-            .into();
+        let amd64: Vec<_> = ["v4", "v3", "v2", ""].map(|v| rank("linux/amd64/v3", ("linux", "amd64", v))).into();
         assert_eq!(amd64[0], None);
         assert_eq!(amd64[1], Some(0));
         assert!(amd64[1] < amd64[2] && amd64[2] < amd64[3]);
@@ -335,29 +282,14 @@ mod tests {
         assert_eq!(rank("linux/amd64", ("linux", "arm64", "")), None);
         assert_eq!(rank("linux/arm64", ("linux", "arm", "v7")), None);
         assert_eq!(rank("linux/amd64", ("windows", "amd64", "")), None);
-        assert_eq!(
-            rank("linux/ppc64le", ("linux", "ppc64le", "power8")),
-            Some(1)
-        );
+        assert_eq!(rank("linux/ppc64le", ("linux", "ppc64le", "power8")), Some(1));
         assert_eq!(rank("linux/amd64", ("linux", "amd64", "vx")), None);
     }
 
     #[test]
     fn bad_text_is_a_usage_error() {
-        for bad in [
-            "",
-            "/",
-            "linux/",
-            "a/b/c/d",
-            "toaster",
-            "linux/amd64/",
-            "li nux/amd64",
-        ] {
-            assert_eq!(
-                bad.parse::<Platform>().unwrap_err().kind(),
-                ErrorKind::Usage,
-                "{bad}"
-            );
+        for bad in ["", "/", "linux/", "a/b/c/d", "toaster", "linux/amd64/", "li nux/amd64"] {
+            assert_eq!(bad.parse::<Platform>().unwrap_err().kind(), ErrorKind::Usage, "{bad}");
         }
     }
 

@@ -108,17 +108,21 @@ impl Workspace<'_> {
             Found::Stale => self.store.discard_stale(self.staging, kind, &chain.0)?,
             Found::Missing => {}
         }
-        let mut known: HashMap<&DiffId, (LayerIndex, Dir)> = HashMap::new();
+        let mut known: HashMap<&DiffId, LayerIndex> = HashMap::new();
         for id in of.iter().map(|&index| &stack[index]) {
             self.cancel.check()?;
             if !known.contains_key(id) {
                 known.insert(id, self.read(id).context(|| format!("layer {id}"))?);
             }
         }
+        let open = |id: &DiffId| {
+            let aside = self.layer(id)?;
+            Ok(layer::Places { diff: aside.open_dir(b"diff")?, aside })
+        };
         let layers: Vec<StackLayer<'_>> = of
             .iter()
-            .filter_map(|&index| known.get(&stack[index]))
-            .map(|(index, diff)| StackLayer { index, diff })
+            .filter_map(|&index| known.get_key_value(&stack[index]))
+            .map(|(id, index)| StackLayer { index, open: Box::new(|| open(id)) })
             .collect();
         let (draft, dir) = self.staging.new_dir("made", 0o700)?;
         let out = store::part(&dir, "diff", 0o755)?;
@@ -136,10 +140,9 @@ impl Workspace<'_> {
         }
     }
 
-    fn read(&self, id: &DiffId) -> Result<(LayerIndex, Dir)> {
-        let dir = self.layer(id)?;
-        let index = LayerIndex::read_from(&mut BufReader::with_capacity(1 << 17, dir.open_file(b"layer.json")?))?;
-        Ok((index, dir.open_dir(b"diff")?))
+    fn read(&self, id: &DiffId) -> Result<LayerIndex> {
+        let file = self.layer(id)?.open_file(b"layer.json")?;
+        LayerIndex::read_from(&mut BufReader::with_capacity(1 << 17, file))
     }
 
     /// Everything that has to be mounted for a stack, its correction and merged layers made where they are missing.

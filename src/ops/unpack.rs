@@ -8,6 +8,7 @@ use std::thread;
 
 use super::install::Run;
 use super::tee::Tee;
+use crate::compression::Compression;
 use crate::content::Ingest;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::layer::{self, LayerIndex, UnpackOptions, Unpacked};
@@ -136,7 +137,7 @@ impl Job<'_> {
 #[derive(Debug)]
 pub(super) struct NewLayer {
     pub diff_id: DiffId,
-    pub compression: layer::Compression,
+    pub compression: Compression,
 }
 
 /// Unpacks a blob and renames the layer into its place; `keep` gets the verified blob before that.
@@ -150,7 +151,6 @@ pub(super) fn unpack_into_place(
 ) -> Result<NewLayer> {
     let (draft, dir) = run.staging.new_dir("layer", 0o700)?;
     let diff = store::part(&dir, "diff", 0o755)?;
-    let (scratch_name, scratch) = run.staging.new_dir("scratch", 0o700)?;
     let warn = |message: &str| run.progress.warning(message);
     let options = UnpackOptions {
         limits: run.limits.clone(),
@@ -159,7 +159,7 @@ pub(super) fn unpack_into_place(
         cancel: run.cancel.clone(),
         warn: &warn,
     };
-    let unpacked = layer::unpack(Box::new(&mut tee), &diff, &scratch, expected, &options);
+    let unpacked = layer::unpack(Box::new(&mut tee), &diff, &dir, expected, &options);
     let unpacked = match unpacked {
         Ok(unpacked) => unpacked,
         Err(error) => {
@@ -174,7 +174,6 @@ pub(super) fn unpack_into_place(
     keep(tee.finish()?)?;
     let Unpacked { index, compression } = unpacked;
     write_index(&dir, &index).context(|| "write layer.json".to_owned())?;
-    run.staging.dir().remove_tree(scratch_name.as_bytes())?;
     let diff_id = index.summary.diff_id;
     drop((diff, dir));
     run.commit(&draft, Item::Dir(Kind::Layer, diff_id.0.clone()))?;

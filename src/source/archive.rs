@@ -17,7 +17,7 @@ use tar::EntryType;
 use super::files::{Files, Found};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::sys::errno::escape;
+use crate::sys::errno::{SysError, escape};
 
 /// More members than any image archive has.
 const MAX_MEMBERS: usize = 1_000_000;
@@ -50,19 +50,15 @@ impl Archive {
     /// # Errors
     /// Refused: no tar, a damaged header, a member that is cut, too many members, endless headers.
     pub(super) fn index(file: File, cancel: &Cancel) -> Result<Self> {
-        let fail = |error| Error::io("read", error);
+        let fail = |error: io::Error| Error::from(SysError::from_io("read", b"archive", &error));
         let length = file.metadata().map_err(fail)?.len();
         let file = Arc::new(file);
         let budget = Rc::new(Cell::new(MAX_HEADERS));
-        let mut reader = tar::Archive::new(Headers {
-            file: Arc::clone(&file),
-            at: 0,
-            budget: Rc::clone(&budget),
-        });
+        let mut reader = tar::Archive::new(Headers { file: Arc::clone(&file), at: 0, budget: Rc::clone(&budget) });
         let mut members = HashMap::new();
         for entry in reader.entries_with_seek().map_err(fail)? {
             cancel.check()?;
-            let entry = entry.map_err(|error| bad_tar(error, members.is_empty()))?;
+            let entry = entry.map_err(|error| bad_tar(&error, members.is_empty()))?;
             budget.set(MAX_HEADERS);
             if members.len() >= MAX_MEMBERS {
                 return Err(Error::refused(format!("more than {MAX_MEMBERS} members")));
@@ -72,19 +68,14 @@ impl Archive {
             let kind = entry.header().entry_type();
             let member = match kind {
                 EntryType::Regular | EntryType::Continuous => Member::File { at, size },
-                EntryType::Symlink => {
-                    Member::Link(target(parent(&name), entry.link_name_bytes().as_deref()))
-                }
+                EntryType::Symlink => Member::Link(target(parent(&name), entry.link_name_bytes().as_deref())),
                 EntryType::Link => Member::Link(target(b"", entry.link_name_bytes().as_deref())),
                 _ => Member::Other,
             };
             if let Member::File { at, size } = member
                 && at.checked_add(size).is_none_or(|end| end > length)
             {
-                return Err(Error::refused(format!(
-                    "truncated: member `{}` is cut",
-                    escape(&name)
-                )));
+                return Err(Error::refused(format!("truncated: member `{}` is cut", escape(&name))));
             }
             // A name that leads out of the archive cannot be asked for.
             if let Some(name) = join(b"", &name) {
@@ -105,10 +96,7 @@ impl Archive {
     /// Whether there is a member of this name or below it.
     pub(super) fn contains_tree(&self, name: &str) -> bool {
         let below = format!("{name}/");
-        self.contains(name)
-            || self
-                .names()
-                .any(|member| member.starts_with(below.as_bytes()))
+        self.contains(name) || self.names().any(|member| member.starts_with(below.as_bytes()))
     }
 
     /// The names of all members, in no order.
@@ -126,82 +114,58 @@ impl Archive {
             match self.members.get(&name) {
                 None if links == 0 => return Ok(None),
                 None => {
-                    return Err(Error::refused(format!(
-                        "{}: link to `{}`, which is missing",
-                        shown(),
-                        escape(&name)
-                    )));
+                    return Err(Error::refused(format!("{}: link to `{}`, which is missing", shown(), escape(&name))));
                 }
                 Some(Member::File { at, size }) => {
-                    return Ok(Some(Section {
-                        file: Arc::clone(&self.file),
-                        at: *at,
-                        left: *size,
-                    }));
+                    return Ok(Some(Section { file: Arc::clone(&self.file), at: *at, left: *size }));
                 }
                 Some(Member::Link(Some(target))) => name.clone_from(target),
                 Some(Member::Link(None)) => {
-                    return Err(Error::refused(format!(
-                        "{}: link that leads out of the archive",
-                        shown()
-                    )));
+                    return Err(Error::refused(format!("{}: link that leads out of the archive", shown())));
                 }
                 Some(Member::Other) => {
                     return Err(Error::refused(format!("{}: not a regular file", shown())));
                 }
             }
         }
-        Err(Error::refused(format!(
-            "{}: more than {MAX_LINKS} links in a row",
-            shown()
-        )))
+        Err(Error::refused(format!("{}: more than {MAX_LINKS} links in a row", shown())))
     }
 }
 
 impl Files for Archive {
     fn find(&self, path: &str) -> Result<Option<Found>> {
         let section = self.open(path)?;
-        Ok(section.map(|section| Found {
-            size: section.left,
-            content: Box::new(section),
-        }))
+        Ok(section.map(|section| Found { size: section.left, content: Box::new(section) }))
     }
 }
 
-fn bad_tar(error: io::Error, first: bool) -> Error {
-    match error.raw_os_error() {
-        Some(_) => Error::io("read", error),
-        None if first => {
-            Error::refused(format!("not a tar archive, plain or compressed ({error})"))
-        }
-        None => Error::refused(format!("damaged or truncated tar archive ({error})")),
+fn bad_tar(error: &io::Error, first: bool) -> Error {
+    if error.raw_os_error().is_some() {
+        return SysError::from_io("read", b"archive", error).into();
     }
+    if first {
+        return Error::refused("not a tar archive, plain or compressed");
+    }
+    // The parser quotes the bytes that it did not understand.
+    let why: String = escape(error.to_string().as_bytes()).chars().take(120).collect();
+    Error::refused(format!("damaged or truncated tar archive ({why})"))
 }
 
 /// Everything before the last component.
 fn parent(name: &[u8]) -> &[u8] {
     let name = name.strip_suffix(b"/").unwrap_or(name);
-    name.iter()
-        .rposition(|&byte| byte == b'/')
-        .map_or(b"", |at| &name[..at])
+    name.iter().rposition(|&byte| byte == b'/').map_or(b"", |at| &name[..at])
 }
 
 fn target(base: &[u8], link: Option<&[u8]>) -> Option<Vec<u8>> {
     let link = link?;
-    if link.starts_with(b"/") {
-        None
-    } else {
-        join(base, link)
-    }
+    if link.starts_with(b"/") { None } else { join(base, link) }
 }
 
 /// A path without `.`, `..` and repeated slashes; `None` if it leaves the archive.
 fn join(base: &[u8], path: &[u8]) -> Option<Vec<u8>> {
     let mut parts: Vec<&[u8]> = Vec::new();
-    for part in base
-        .split(|&byte| byte == b'/')
-        .chain(path.split(|&byte| byte == b'/'))
-    {
+    for part in base.split(|&byte| byte == b'/').chain(path.split(|&byte| byte == b'/')) {
         match part {
             b"" | b"." => {}
             b".." => {
@@ -230,9 +194,7 @@ impl Section {
 
 impl Read for Section {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let limit = usize::try_from(self.left)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
+        let limit = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
         let count = self.file.read_at(&mut buffer[..limit], self.at)?;
         if count == 0 && limit > 0 {
             return Err(Error::refused("archive was cut while it was read").into_io());
@@ -254,9 +216,7 @@ impl Read for Headers {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read_at(buffer, self.at)?;
         let Some(left) = self.budget.get().checked_sub(count as u64) else {
-            return Err(io::Error::other(format!(
-                "more than {MAX_HEADERS} bytes of headers for one member"
-            )));
+            return Err(io::Error::other(format!("more than {MAX_HEADERS} bytes of headers for one member")));
         };
         self.budget.set(left);
         self.at += count as u64;

@@ -53,10 +53,7 @@ pub(super) fn digest_in(path: &str) -> Option<Digest> {
 /// Reads `manifest.json`, if there is one.
 pub(super) fn entries(files: &dyn Files) -> Result<Option<Vec<Entry>>> {
     let bytes = files.document(MANIFEST)?;
-    bytes
-        .map(|bytes| json::parse(&bytes))
-        .transpose()
-        .context(|| MANIFEST.to_owned())
+    bytes.map(|bytes| json::parse(&bytes)).transpose().context(|| MANIFEST.to_owned())
 }
 
 /// The bytes of a blob.
@@ -80,70 +77,53 @@ impl DockerArchive {
     ///
     /// # Errors
     /// Refused: no list, a path that leaves the archive, a member that is missing, not one diff ID for each layer.
-    pub(super) fn open(archive: Archive, cancel: &Cancel) -> Result<Self> {
-        let mut synthesis = Synthesis::new(&archive, cancel);
-        let images = match entries(&archive)? {
+    pub(super) fn open(archive: &Archive, cancel: &Cancel) -> Result<Self> {
+        let mut synthesis = Synthesis::new(archive, cancel);
+        let images = match entries(archive)? {
             Some(entries) => {
                 let image = |(number, entry): (usize, &Entry)| {
-                    image(&archive, &mut synthesis, entry)
+                    cancel
+                        .check()
+                        .and_then(|()| image(archive, &mut synthesis, entry))
                         .context(|| format!("{MANIFEST}: image {number}"))
                 };
                 (1..).zip(&entries).map(image).collect::<Result<Vec<_>>>()?
             }
-            None if legacy::is_one(&archive) => legacy::images(&archive, &mut synthesis)?,
+            None if legacy::is_one(archive) => legacy::images(archive, &mut synthesis)?,
             None => return Err(Error::refused(format!("no {MANIFEST}"))),
         };
         if images.is_empty() {
             return Err(Error::refused(format!("{MANIFEST} lists no image")));
         }
-        Ok(Self {
-            images,
-            blobs: synthesis.into_blobs(),
-        })
+        Ok(Self { images, blobs: synthesis.into_blobs() })
     }
 }
 
 fn image(archive: &Archive, synthesis: &mut Synthesis<'_>, entry: &Entry) -> Result<Candidate> {
     let path = checked(&entry.config)?;
-    let bytes = archive
-        .document(path)?
-        .ok_or_else(|| Error::refused(format!("no {}", path.escape_debug())))?;
-    let config =
-        ImageConfig::parse(&bytes).context(|| format!("config {}", path.escape_debug()))?;
+    let bytes = archive.document(path)?.ok_or_else(|| Error::refused(format!("no {}", path.escape_debug())))?;
+    let config = ImageConfig::parse(&bytes).context(|| format!("config {}", path.escape_debug()))?;
     let (layers, diff_ids) = (entry.layers.len(), config.diff_ids.len());
     if layers != diff_ids {
-        return Err(Error::refused(format!(
-            "{layers} layers but {diff_ids} diff IDs: expected one for each layer"
-        )));
+        return Err(Error::refused(format!("{layers} layers but {diff_ids} diff IDs: expected one for each layer")));
     }
     let layers = entry.layers.iter().zip(&config.diff_ids);
-    let layers = layers
-        .map(|(path, diff_id)| synthesis.layer(checked(path)?, diff_id))
-        .collect::<Result<_>>()?;
+    let layers = layers.map(|(path, diff_id)| synthesis.layer(checked(path)?, diff_id)).collect::<Result<_>>()?;
     let mut names = Vec::new();
     for text in &entry.repo_tags {
-        let name = text
-            .parse::<Reference>()
-            .map_err(|error| Error::refused(format!("RepoTags: {error}")))?;
+        let name = text.parse::<Reference>().map_err(|error| Error::refused(format!("RepoTags: {error}")))?;
         let name = name.with_default_tag();
         if !names.contains(&name) {
             names.push(name);
         }
     }
-    Ok(Candidate {
-        names,
-        tag: None,
-        descriptor: synthesis.image(bytes, layers)?,
-    })
+    Ok(Candidate { names, tag: None, descriptor: synthesis.image(bytes, layers)? })
 }
 
 /// A path of `manifest.json`: it must stay in the archive. (It is a key of a table here, but elsewhere it is not.)
 fn checked(path: &str) -> Result<&str> {
     if path.is_empty() || path.starts_with('/') || path.split('/').any(|part| part == "..") {
-        return Err(Error::refused(format!(
-            "path `{}` does not stay in the archive",
-            path.escape_debug()
-        )));
+        return Err(Error::refused(format!("path `{}` does not stay in the archive", path.escape_debug())));
     }
     Ok(path)
 }

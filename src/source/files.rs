@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use crate::error::{Context, Error, Result};
 use crate::oci::MAX_DOCUMENT;
 use crate::sys::dir::Dir;
-use crate::sys::errno::escape;
+use crate::sys::errno::{SysError, escape};
 
 /// A file that was found: its size and its bytes.
 pub(super) struct Found {
@@ -33,17 +33,10 @@ pub(super) trait Files: Debug + Send + Sync {
         };
         let name = escape(path.as_bytes());
         if found.size > MAX_DOCUMENT {
-            return Err(Error::refused(format!(
-                "{name} has {} bytes, the limit is {MAX_DOCUMENT}",
-                found.size
-            )));
+            return Err(Error::refused(format!("{name} has {} bytes, the limit is {MAX_DOCUMENT}", found.size)));
         }
         let mut bytes = Vec::new();
-        found
-            .content
-            .take(MAX_DOCUMENT + 1)
-            .read_to_end(&mut bytes)
-            .context(|| format!("read {name}"))?;
+        found.content.take(MAX_DOCUMENT + 1).read_to_end(&mut bytes).context(|| format!("read {name}"))?;
         Ok(Some(bytes))
     }
 }
@@ -59,21 +52,14 @@ impl Files for DirFiles {
             Ok(file) => file,
             Err(error) if error.errno() == Errno::ENOENT => return Ok(None),
             Err(error) if matches!(error.errno(), Errno::ELOOP | Errno::EXDEV | Errno::ENOTDIR) => {
-                return Err(Error::refused(format!(
-                    "{name} is or lies below a symlink, which is not followed"
-                )));
+                return Err(Error::refused(format!("{name} is or lies below a symlink, which is not followed")));
             }
             Err(error) => return Err(error.into()),
         };
-        let metadata = file
-            .metadata()
-            .map_err(|error| Error::io(format!("stat {name}"), error))?;
+        let metadata = file.metadata().map_err(|error| SysError::from_io("fstat", path.as_bytes(), &error))?;
         if !metadata.is_file() {
             return Err(Error::refused(format!("{name} is not a regular file")));
         }
-        Ok(Some(Found {
-            size: metadata.len(),
-            content: Box::new(file),
-        }))
+        Ok(Some(Found { size: metadata.len(), content: Box::new(file) }))
     }
 }

@@ -35,39 +35,23 @@ impl<F: Files> Layout<F> {
     /// Refused, naming the file that is missing or bad (rows 124, 134).
     pub(super) fn open(files: F, kind: Kind) -> Result<Self> {
         check_version(&files)?;
-        let bytes = files
-            .document(INDEX)?
-            .ok_or_else(|| Error::refused(format!("no {INDEX}")))?;
+        let bytes = files.document(INDEX)?.ok_or_else(|| Error::refused(format!("no {INDEX}")))?;
         let index = match parse_document(&bytes, None).context(|| INDEX.to_owned())? {
             Document::Index(index) => index,
             Document::Manifest(_) => {
-                return Err(Error::refused(format!(
-                    "{INDEX} is a manifest, expected an index"
-                )));
+                return Err(Error::refused(format!("{INDEX} is a manifest, expected an index")));
             }
         };
         let attestation = |entry: &Descriptor| entry.platform.as_ref().is_some_and(is_unknown);
-        let image =
-            |entry: &Descriptor| is_index(&entry.media_type) || is_manifest(&entry.media_type);
+        let image = |entry: &Descriptor| is_index(&entry.media_type) || is_manifest(&entry.media_type);
         // Where nothing is an image, everything is kept: then the error can say what it is.
         let any = index.manifests.iter().any(image);
-        let entries = index
-            .manifests
-            .into_iter()
-            .filter(|entry| !attestation(entry) && (image(entry) || !any));
+        let entries = index.manifests.into_iter().filter(|entry| !attestation(entry) && (image(entry) || !any));
         let candidate = |descriptor: Descriptor| {
             let (names, tag) = names::of(&descriptor);
-            Candidate {
-                names,
-                tag,
-                descriptor,
-            }
+            Candidate { names, tag, descriptor }
         };
-        let mut layout = Self {
-            files,
-            kind,
-            images: entries.map(candidate).collect(),
-        };
+        let mut layout = Self { files, kind, images: entries.map(candidate).collect() };
         if kind == Kind::Archive && layout.images.iter().any(|image| image.names.is_empty()) {
             layout.names_of_docker()?;
         }
@@ -79,11 +63,7 @@ impl<F: Files> Layout<F> {
         let Some(entries) = docker::entries(&self.files)? else {
             return Ok(());
         };
-        let found: Vec<_> = self
-            .images
-            .iter()
-            .map(|image| self.names_by_config(image, &entries))
-            .collect();
+        let found: Vec<_> = self.images.iter().map(|image| self.names_by_config(image, &entries)).collect();
         for (image, names) in self.images.iter_mut().zip(found) {
             if image.names.is_empty() {
                 image.names = names;
@@ -92,22 +72,11 @@ impl<F: Files> Layout<F> {
         Ok(())
     }
 
-    fn names_by_config(
-        &self,
-        image: &Candidate,
-        entries: &[docker::Entry],
-    ) -> Vec<crate::oci::Reference> {
+    fn names_by_config(&self, image: &Candidate, entries: &[docker::Entry]) -> Vec<crate::oci::Reference> {
         let configs = self.configs(&image.descriptor);
-        let ours = entries.iter().filter(|entry| {
-            entry
-                .config_digest()
-                .is_some_and(|digest| configs.contains(&digest))
-        });
+        let ours = entries.iter().filter(|entry| entry.config_digest().is_some_and(|digest| configs.contains(&digest)));
         let mut names = Vec::new();
-        for name in ours
-            .flat_map(|entry| &entry.repo_tags)
-            .filter_map(|text| names::full(text))
-        {
+        for name in ours.flat_map(|entry| &entry.repo_tags).filter_map(|text| names::full(text)) {
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -121,10 +90,7 @@ impl<F: Files> Layout<F> {
         match document(self, descriptor) {
             Ok((Document::Manifest(manifest), _)) => HashSet::from([manifest.config.digest]),
             Ok((Document::Index(index), _)) => {
-                let manifests = index
-                    .manifests
-                    .iter()
-                    .filter(|entry| is_manifest(&entry.media_type));
+                let manifests = index.manifests.iter().filter(|entry| is_manifest(&entry.media_type));
                 manifests.flat_map(|entry| self.configs(entry)).collect()
             }
             Err(_) => HashSet::new(),
@@ -147,16 +113,10 @@ impl<F: Files> Source for Layout<F> {
         }
         let Descriptor { digest, size, .. } = descriptor;
         let path = format!("blobs/{}/{}", digest.algorithm().as_str(), digest.hex());
-        let found = self
-            .files
-            .find(&path)
-            .context(|| format!("blob {digest}"))?;
+        let found = self.files.find(&path).context(|| format!("blob {digest}"))?;
         let found = found.ok_or_else(|| missing(descriptor))?;
         if found.size != *size {
-            return Err(Error::refused(format!(
-                "blob {digest}: expected {size} bytes, got {}",
-                found.size
-            )));
+            return Err(Error::refused(format!("blob {digest}: expected {size} bytes, got {}", found.size)));
         }
         Ok(found.content)
     }
@@ -168,27 +128,18 @@ fn check_version<F: Files>(files: &F) -> Result<()> {
     struct Mark {
         image_layout_version: String,
     }
-    let bytes = files
-        .document(MARK)?
-        .ok_or_else(|| Error::refused(format!("no {MARK} file")))?;
+    let bytes = files.document(MARK)?.ok_or_else(|| Error::refused(format!("no {MARK} file")))?;
     let mark: Mark = json::parse(&bytes).context(|| MARK.to_owned())?;
     if mark.image_layout_version != VERSION {
         let got = mark.image_layout_version.escape_debug();
-        return Err(Error::refused(format!(
-            "{MARK}: expected imageLayoutVersion {VERSION}, got `{got}`"
-        )));
+        return Err(Error::refused(format!("{MARK}: expected imageLayoutVersion {VERSION}, got `{got}`")));
     }
     Ok(())
 }
 
 /// The error for a blob that an image needs and its source has not.
 pub(super) fn missing(descriptor: &Descriptor) -> Error {
-    let Descriptor {
-        digest,
-        media_type,
-        urls,
-        ..
-    } = descriptor;
+    let Descriptor { digest, media_type, urls, .. } = descriptor;
     if is_foreign_layer(media_type) || !urls.is_empty() {
         return Error::refused(format!(
             "layer {digest} is missing: it is a foreign layer, and such urls are never fetched"

@@ -18,6 +18,10 @@ use crate::oci::json::{self as strict, null_is_default};
 use crate::oci::{HistoryEntry, Reference};
 
 const REPOSITORIES: &str = "repositories";
+/// Docker of that age stacked 127 layers at most.
+const MAX_LAYERS: usize = 127;
+/// More layers than any such archive has.
+const MAX_IDS: usize = 10_000;
 /// Fields of version 1 that a configuration has not.
 const DROPPED: [&str; 6] = ["id", "parent", "Size", "parent_id", "layer_id", "throwaway"];
 
@@ -53,16 +57,16 @@ pub(super) fn is_one(archive: &Archive) -> bool {
 /// Refused: a layer or its JSON is missing, parents go in a circle.
 pub(super) fn images(archive: &Archive, synthesis: &mut Synthesis<'_>) -> Result<Vec<Candidate>> {
     let ids: BTreeSet<String> = archive.names().filter_map(id_of).collect();
-    let layers: BTreeMap<&str, V1> = ids
-        .iter()
-        .map(|id| Ok((id.as_str(), layer_json(archive, id)?)))
-        .collect::<Result<_>>()?;
+    if ids.len() > MAX_IDS {
+        return Err(Error::refused(format!("{} layers, the limit is {MAX_IDS}", ids.len())));
+    }
+    let layers: BTreeMap<&str, V1> =
+        ids.iter().map(|id| Ok((id.as_str(), layer_json(archive, id)?))).collect::<Result<_>>()?;
     let mut named: BTreeMap<String, Vec<Reference>> = BTreeMap::new();
-    let repositories: BTreeMap<String, BTreeMap<String, String>> =
-        match archive.document(REPOSITORIES)? {
-            Some(bytes) => strict::parse(&bytes).context(|| REPOSITORIES.to_owned())?,
-            None => BTreeMap::new(),
-        };
+    let repositories: BTreeMap<String, BTreeMap<String, String>> = match archive.document(REPOSITORIES)? {
+        Some(bytes) => strict::parse(&bytes).context(|| REPOSITORIES.to_owned())?,
+        None => BTreeMap::new(),
+    };
     for (repository, tags) in repositories {
         for (tag, id) in tags {
             let name = format!("{repository}:{tag}").parse::<Reference>();
@@ -70,16 +74,12 @@ pub(super) fn images(archive: &Archive, synthesis: &mut Synthesis<'_>) -> Result
             named.entry(id).or_default().push(name);
         }
     }
-    let parents: HashSet<&str> = layers
-        .values()
-        .filter_map(|layer| layer.parent.as_deref())
-        .collect();
+    let parents: HashSet<&str> = layers.values().filter_map(|layer| layer.parent.as_deref()).collect();
     for id in ids.iter().filter(|id| !parents.contains(id.as_str())) {
         named.entry(id.clone()).or_default();
     }
     let image = |(id, names): (String, Vec<Reference>)| {
-        image(archive, synthesis, &layers, &id, names)
-            .context(|| format!("image {}", id.escape_debug()))
+        image(archive, synthesis, &layers, &id, names).context(|| format!("image {}", id.escape_debug()))
     };
     named.into_iter().map(image).collect()
 }
@@ -97,9 +97,9 @@ fn image(
         let (&id, layer) = layers
             .get_key_value(id)
             .ok_or_else(|| Error::refused(format!("layer {} is missing", id.escape_debug())))?;
-        // Every layer is in the chain once, or the chain has no end.
-        if chain.len() >= layers.len() {
-            return Err(Error::refused("the parents of its layers go in a circle"));
+        if chain.len() >= MAX_LAYERS {
+            let why = format!("more than {MAX_LAYERS} layers, or their parents go in a circle");
+            return Err(Error::refused(why));
         }
         chain.push((id, layer));
         next = layer.parent.as_deref().filter(|parent| !parent.is_empty());
@@ -113,8 +113,7 @@ fn image(
         history.push(HistoryEntry {
             created: layer.created.clone(),
             author: layer.author.clone(),
-            created_by: Some(layer.container_config.words.join(" "))
-                .filter(|command| !command.is_empty()),
+            created_by: Some(layer.container_config.words.join(" ")).filter(|command| !command.is_empty()),
             comment: layer.comment.clone(),
             empty_layer: false,
         });
@@ -122,17 +121,10 @@ fn image(
     let bytes = document(archive, top)?;
     let mut config: Map<String, Value> = strict::parse(&bytes)?;
     config.retain(|key, _| !DROPPED.contains(&key.as_str()));
-    config.insert(
-        "rootfs".to_owned(),
-        json!({ "type": "layers", "diff_ids": diff_ids }),
-    );
+    config.insert("rootfs".to_owned(), json!({ "type": "layers", "diff_ids": diff_ids }));
     config.insert("history".to_owned(), json!(history));
     let descriptor = synthesis.image(to_json(&config)?, descriptors)?;
-    Ok(Candidate {
-        names,
-        tag: None,
-        descriptor,
-    })
+    Ok(Candidate { names, tag: None, descriptor })
 }
 
 fn layer_json(archive: &Archive, id: &str) -> Result<V1> {
@@ -141,17 +133,12 @@ fn layer_json(archive: &Archive, id: &str) -> Result<V1> {
 
 fn document(archive: &Archive, id: &str) -> Result<Vec<u8>> {
     let path = format!("{id}/json");
-    archive
-        .document(&path)?
-        .ok_or_else(|| Error::refused(format!("no {path}")))
+    archive.document(&path)?.ok_or_else(|| Error::refused(format!("no {path}")))
 }
 
 /// The ID in `<id>/json`.
 fn id_of(name: &[u8]) -> Option<String> {
     let id = name.strip_suffix(b"/json")?;
-    let hex = id.len() == 64
-        && id
-            .iter()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let hex = id.len() == 64 && id.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     hex.then(|| String::from_utf8_lossy(id).into_owned())
 }

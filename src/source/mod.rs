@@ -1,13 +1,12 @@
 //! Where images come from: OCI layouts, OCI archives, archives of `docker save`, a stream on standard input.
 //!
-//! A [`Source`] lists its images and opens blobs by descriptor. What it hands out is unverified: [`resolve`] checks
+//! A [`Source`] lists its images and opens blobs by descriptor. What it hands out is unverified: [`resolve()`] checks
 //! the documents, the ingest of the content store checks the layers. [`select()`] finds the images that a
 //! [`SourceSpec`] means, [`resolve()`] follows indexes to the manifest and configuration of one platform.
 //!
 //! Archives are indexed and read in place, never unpacked: names in them are keys of a table and no paths on disk.
 
 mod archive;
-mod compression;
 mod docker;
 mod files;
 mod layout;
@@ -30,7 +29,7 @@ use crate::cancel::Cancel;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::oci::{Descriptor, Reference};
 use crate::sys::dir::Dir;
-use crate::sys::errno::escape;
+use crate::sys::errno::{SysError, escape};
 
 pub use resolve::{Resolved, resolve};
 pub use select::select;
@@ -98,7 +97,7 @@ pub fn open(spec: &SourceSpec, scratch: &Dir, cancel: &Cancel) -> Result<Box<dyn
         SourceSpec::DockerArchive { file, .. } => {
             let label = label(file);
             let archive = open_archive(file, scratch, cancel)?;
-            docker_in(archive, cancel).context(|| format!("docker archive `{label}`"))
+            docker_in(&archive, cancel).context(|| format!("docker archive `{label}`"))
         }
         SourceSpec::Path(path) if path.is_dir() => open_layout(path),
         SourceSpec::Path(path) => {
@@ -107,38 +106,35 @@ pub fn open(spec: &SourceSpec, scratch: &Dir, cancel: &Cancel) -> Result<Box<dyn
         }
         SourceSpec::Stdin => {
             let stdin = std::io::stdin().as_fd().try_clone_to_owned();
-            let stdin = File::from(stdin.map_err(|error| Error::io("standard input", error))?);
-            let archive = spool::seekable(stdin, scratch, cancel)
-                .and_then(|file| Archive::index(file, cancel));
-            archive
-                .and_then(|archive| recognise(archive, cancel))
-                .context(|| "archive on standard input".to_owned())
+            let stdin = File::from(stdin.map_err(|error| SysError::from_io("dup", b"standard input", &error))?);
+            let archive = spool::seekable(stdin, scratch, cancel).and_then(|file| Archive::index(file, cancel));
+            archive.and_then(|archive| recognise(archive, cancel)).context(|| "archive on standard input".to_owned())
         }
     }
 }
 
 fn open_layout(path: &Path) -> Result<Box<dyn Source>> {
-    let layout = Dir::open(path)
-        .map_err(Error::from)
-        .and_then(|dir| Layout::open(DirFiles(dir), Kind::Layout));
-    Ok(Box::new(
-        layout.context(|| format!("oci layout `{}`", label(path)))?,
-    ))
+    let layout = Dir::open(path).map_err(Error::from).and_then(|dir| Layout::open(DirFiles(dir), Kind::Layout));
+    Ok(Box::new(layout.context(|| format!("oci layout `{}`", label(path)))?))
 }
 
 fn open_archive(path: &Path, scratch: &Dir, cancel: &Cancel) -> Result<Archive> {
-    File::open(path)
-        .map_err(Error::from)
-        .and_then(|file| spool::seekable(file, scratch, cancel))
-        .and_then(|file| Archive::index(file, cancel))
-        .context(|| format!("archive `{}`", label(path)))
+    let open = || {
+        let fail = |error| SysError::from_io("open", path.as_os_str().as_bytes(), &error);
+        let file = File::open(path).map_err(fail)?;
+        if file.metadata().map_err(fail)?.is_dir() {
+            return Err(Error::new(ErrorKind::Failed, "a directory, expected a file"));
+        }
+        Archive::index(spool::seekable(file, scratch, cancel)?, cancel)
+    };
+    open().context(|| format!("archive `{}`", label(path)))
 }
 
 fn layout_in(archive: Archive) -> Result<Box<dyn Source>> {
     Ok(Box::new(Layout::open(archive, Kind::Archive)?))
 }
 
-fn docker_in(archive: Archive, cancel: &Cancel) -> Result<Box<dyn Source>> {
+fn docker_in(archive: &Archive, cancel: &Cancel) -> Result<Box<dyn Source>> {
     Ok(Box::new(DockerArchive::open(archive, cancel)?))
 }
 
@@ -149,13 +145,9 @@ fn recognise(archive: Archive, cancel: &Cancel) -> Result<Box<dyn Source>> {
         return layout_in(archive);
     }
     if archive.contains(docker::MANIFEST) || legacy::is_one(&archive) {
-        return docker_in(archive, cancel);
+        return docker_in(&archive, cancel);
     }
-    let root = ["bin", "etc", "usr"]
-        .iter()
-        .filter(|name| archive.contains_tree(name))
-        .count()
-        >= 2;
+    let root = ["bin", "etc", "usr"].iter().filter(|name| archive.contains_tree(name)).count() >= 2;
     Err(Error::refused(if root {
         "not an image but a root filesystem: use `import` for it"
     } else {
@@ -169,10 +161,7 @@ fn label(path: &Path) -> String {
 
 /// The embedded content of a descriptor.
 fn embedded(descriptor: &Descriptor) -> Option<Box<dyn Read + Send>> {
-    descriptor
-        .data
-        .clone()
-        .map(|data| Box::new(Cursor::new(data)) as Box<dyn Read + Send>)
+    descriptor.data.clone().map(|data| Box::new(Cursor::new(data)) as Box<dyn Read + Send>)
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use super::Source;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::oci::media_type::{is_index, is_manifest, is_schema1};
 use crate::oci::{
-    Descriptor, Digest, Document, ImageConfig, Index, MAX_DOCUMENT, Manifest, Platform,
-    check_image, check_manifest, parse_document,
+    Descriptor, Digest, Document, ImageConfig, Index, MAX_DOCUMENT, Manifest, Platform, check_image, check_manifest,
+    parse_document,
 };
 
 /// How deep indexes may lie in each other.
@@ -42,21 +42,14 @@ pub struct Resolved {
 /// # Errors
 /// `NotFound`, listing what there is, if no entry serves the platform; refused for documents that are missing,
 /// damaged, too deep in each other, or no container image.
-pub fn resolve(
-    source: &dyn Source,
-    root: &Descriptor,
-    wanted: Option<&Platform>,
-) -> Result<Resolved> {
+pub fn resolve(source: &dyn Source, root: &Descriptor, wanted: Option<&Platform>) -> Result<Resolved> {
     let (document, bytes) = document(source, root)?;
     let index = match document {
         Document::Manifest(manifest) => {
             let image = Image::read(source, root.clone(), manifest, bytes)?;
             let platform = image.config.platform();
             if let Some(wanted) = wanted.filter(|wanted| wanted.rank(&platform).is_none()) {
-                return Err(Error::new(
-                    ErrorKind::NotFound,
-                    format!("image is for {platform}, not for {wanted}"),
-                ));
+                return Err(Error::new(ErrorKind::NotFound, format!("image is for {platform}, not for {wanted}")));
             }
             return Ok(image.resolved(None, Vec::new()));
         }
@@ -69,65 +62,39 @@ pub fn resolve(
         host = Platform::host();
         &host
     };
-    let mut search = Search {
-        source,
-        wanted,
-        seen: HashSet::new(),
-        best: None,
-        offered: Vec::new(),
-    };
+    let mut search = Search { source, wanted, seen: HashSet::new(), best: None, offered: Vec::new() };
     search.walk(&index, &mut Vec::new())?;
-    let Some(Best {
-        descriptor, nested, ..
-    }) = search.best
-    else {
+    let Some(Best { descriptor, nested, .. }) = search.best else {
         return Err(nothing_fits(wanted, &search.offered));
     };
     let (document, manifest_bytes) = self::document(source, &descriptor)?;
     let Document::Manifest(manifest) = document else {
-        return Err(Error::refused(format!(
-            "{}: expected a manifest, got an index",
-            descriptor.digest
-        )));
+        return Err(Error::refused(format!("{}: expected a manifest, got an index", descriptor.digest)));
     };
     let image = Image::read(source, descriptor, manifest, manifest_bytes)?;
     Ok(image.resolved(Some((root.clone(), bytes)), nested))
 }
 
 /// Reads and checks an index or a manifest.
-pub(super) fn document(
-    source: &dyn Source,
-    descriptor: &Descriptor,
-) -> Result<(Document, Vec<u8>)> {
+pub(super) fn document(source: &dyn Source, descriptor: &Descriptor) -> Result<(Document, Vec<u8>)> {
     let media_type = &descriptor.media_type;
     if !is_index(media_type) && !is_manifest(media_type) && !is_schema1(media_type) {
-        return Err(Error::refused(format!(
-            "not a container image: media type `{}`",
-            media_type.escape_debug()
-        )));
+        return Err(Error::refused(format!("not a container image: media type `{}`", media_type.escape_debug())));
     }
     let bytes = verified(source, descriptor)?;
     let document = parse_document(&bytes, Some(media_type));
-    Ok((
-        document.context(|| format!("document {}", descriptor.digest))?,
-        bytes,
-    ))
+    Ok((document.context(|| format!("document {}", descriptor.digest))?, bytes))
 }
 
 /// Reads a whole blob and checks its size and digest.
 fn verified(source: &dyn Source, descriptor: &Descriptor) -> Result<Vec<u8>> {
     let Descriptor { digest, size, .. } = descriptor;
     if *size > MAX_DOCUMENT {
-        return Err(Error::refused(format!(
-            "document {digest} has {size} bytes, the limit is {MAX_DOCUMENT}"
-        )));
+        return Err(Error::refused(format!("document {digest} has {size} bytes, the limit is {MAX_DOCUMENT}")));
     }
     let mut bytes = Vec::new();
     // One byte more, so that a longer blob is noticed.
-    let content = source
-        .open_blob(descriptor)?
-        .take(size + 1)
-        .read_to_end(&mut bytes);
+    let content = source.open_blob(descriptor)?.take(size + 1).read_to_end(&mut bytes);
     content.map_err(|error| Error::io(format!("read blob {digest}"), error))?;
     descriptor.verify(&bytes)?;
     Ok(bytes)
@@ -143,37 +110,21 @@ struct Image {
 }
 
 impl Image {
-    fn read(
-        source: &dyn Source,
-        descriptor: Descriptor,
-        manifest: Manifest,
-        manifest_bytes: Vec<u8>,
-    ) -> Result<Self> {
+    fn read(source: &dyn Source, descriptor: Descriptor, manifest: Manifest, manifest_bytes: Vec<u8>) -> Result<Self> {
         let manifest_digest = descriptor.digest.clone();
         let read = || {
             check_manifest(&manifest)?;
             let config_bytes = verified(source, &manifest.config)?;
-            let config = ImageConfig::parse(&config_bytes)
-                .context(|| format!("config {}", manifest.config.digest))?;
+            let config = ImageConfig::parse(&config_bytes).context(|| format!("config {}", manifest.config.digest))?;
             check_image(&manifest, &config)?;
             Ok((config, config_bytes))
         };
         let (config, config_bytes) =
             read().map_err(|error: Error| error.context(format!("image {manifest_digest}")))?;
-        Ok(Self {
-            descriptor,
-            manifest,
-            manifest_bytes,
-            config,
-            config_bytes,
-        })
+        Ok(Self { descriptor, manifest, manifest_bytes, config, config_bytes })
     }
 
-    fn resolved(
-        self,
-        index: Option<(Descriptor, Vec<u8>)>,
-        nested: Vec<(Descriptor, Vec<u8>)>,
-    ) -> Resolved {
+    fn resolved(self, index: Option<(Descriptor, Vec<u8>)>, nested: Vec<(Descriptor, Vec<u8>)>) -> Resolved {
         Resolved {
             index,
             nested,
@@ -215,19 +166,12 @@ impl Search<'_> {
                     None => platform_of(self.source, entry)?,
                 };
                 self.offer(entry, platform, nested);
-            } else if is_index(&entry.media_type)
-                && said.is_none_or(|said| self.wanted.rank(said).is_some())
-            {
+            } else if is_index(&entry.media_type) && said.is_none_or(|said| self.wanted.rank(said).is_some()) {
                 if nested.len() + 1 >= MAX_DEPTH {
-                    return Err(Error::refused(format!(
-                        "more than {MAX_DEPTH} indexes in each other"
-                    )));
+                    return Err(Error::refused(format!("more than {MAX_DEPTH} indexes in each other")));
                 }
                 let (Document::Index(inner), bytes) = document(self.source, entry)? else {
-                    return Err(Error::refused(format!(
-                        "{}: expected an index, got a manifest",
-                        entry.digest
-                    )));
+                    return Err(Error::refused(format!("{}: expected an index, got a manifest", entry.digest)));
                 };
                 nested.push((entry.clone(), bytes));
                 self.walk(&inner, nested)?;
@@ -237,21 +181,12 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn offer(
-        &mut self,
-        entry: &Descriptor,
-        platform: Option<Platform>,
-        nested: &[(Descriptor, Vec<u8>)],
-    ) {
+    fn offer(&mut self, entry: &Descriptor, platform: Option<Platform>, nested: &[(Descriptor, Vec<u8>)]) {
         let Some(platform) = platform else { return };
         if let Some(rank) = self.wanted.rank(&platform)
             && self.best.as_ref().is_none_or(|best| rank < best.rank)
         {
-            self.best = Some(Best {
-                rank,
-                descriptor: entry.clone(),
-                nested: nested.to_vec(),
-            });
+            self.best = Some(Best { rank, descriptor: entry.clone(), nested: nested.to_vec() });
         }
         self.offered.push(platform);
     }
@@ -266,29 +201,17 @@ pub(super) fn platform_of(source: &dyn Source, entry: &Descriptor) -> Result<Opt
         return Ok(None);
     }
     let bytes = verified(source, &manifest.config)?;
-    let config =
-        ImageConfig::parse(&bytes).context(|| format!("config {}", manifest.config.digest))?;
+    let config = ImageConfig::parse(&bytes).context(|| format!("config {}", manifest.config.digest))?;
     Ok(Some(config.platform()))
 }
 
 fn nothing_fits(wanted: &Platform, offered: &[Platform]) -> Error {
     let mut names: Vec<String> = Vec::new();
-    for name in offered
-        .iter()
-        .filter(|platform| platform.rank(platform).is_some())
-        .map(Platform::to_string)
-    {
+    for name in offered.iter().filter(|platform| platform.rank(platform).is_some()).map(Platform::to_string) {
         if !names.contains(&name) {
             names.push(name);
         }
     }
-    let names = if names.is_empty() {
-        "none".to_owned()
-    } else {
-        names.join(", ")
-    };
-    Error::new(
-        ErrorKind::NotFound,
-        format!("no image for {wanted}, there are: {names}"),
-    )
+    let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    Error::new(ErrorKind::NotFound, format!("no image for {wanted}, there are: {names}"))
 }

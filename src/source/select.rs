@@ -24,23 +24,14 @@ pub fn select(source: &dyn Source, spec: &SourceSpec) -> Result<Vec<Candidate>> 
         return Err(Error::refused("no image in it"));
     }
     match spec {
-        SourceSpec::DockerArchive {
-            reference: Some(name),
-            ..
-        } => docker_image(images, name),
-        SourceSpec::DockerArchive {
-            reference: None, ..
-        } => Ok(merged(images)),
+        SourceSpec::DockerArchive { reference: Some(name), .. } => docker_image(images, name),
+        SourceSpec::DockerArchive { reference: None, .. } => Ok(merged(images)),
         SourceSpec::Oci { tag: Some(tag), .. } | SourceSpec::OciArchive { tag: Some(tag), .. } => {
             let found = tagged(&images, tag)?;
             Ok(vec![one(source, found)?])
         }
-        SourceSpec::Path(_) | SourceSpec::Stdin if source.kind() == Kind::DockerArchive => {
-            Ok(merged(images))
-        }
-        SourceSpec::Path(_) | SourceSpec::Stdin if source.kind() == Kind::Archive => {
-            all_or_one(source, images)
-        }
+        SourceSpec::Path(_) | SourceSpec::Stdin if source.kind() == Kind::DockerArchive => Ok(merged(images)),
+        SourceSpec::Path(_) | SourceSpec::Stdin if source.kind() == Kind::Archive => all_or_one(source, images),
         _ => Ok(vec![one(source, images)?]),
     }
 }
@@ -49,10 +40,7 @@ pub fn select(source: &dyn Source, spec: &SourceSpec) -> Result<Vec<Candidate>> 
 fn merged(images: Vec<Candidate>) -> Vec<Candidate> {
     let mut all: Vec<Candidate> = Vec::new();
     for image in images {
-        match all
-            .iter_mut()
-            .find(|known| known.descriptor.digest == image.descriptor.digest)
-        {
+        match all.iter_mut().find(|known| known.descriptor.digest == image.descriptor.digest) {
             None => all.push(image),
             Some(known) => {
                 for name in image.names {
@@ -68,17 +56,11 @@ fn merged(images: Vec<Candidate>) -> Vec<Candidate> {
 }
 
 fn docker_image(images: Vec<Candidate>, name: &str) -> Result<Vec<Candidate>> {
-    let wanted = name
-        .parse::<Reference>()
-        .ok()
-        .map(Reference::with_default_tag);
+    let wanted = name.parse::<Reference>().ok().map(Reference::with_default_tag);
     let listed = candidates(&images);
     let mut found = Vec::new();
     for mut image in images {
-        if let Some(wanted) = wanted
-            .as_ref()
-            .filter(|wanted| image.names.contains(wanted))
-        {
+        if let Some(wanted) = wanted.as_ref().filter(|wanted| image.names.contains(wanted)) {
             image.names = vec![wanted.clone()];
             found.push(image);
         } else if is_id(&image, name) {
@@ -94,11 +76,7 @@ fn docker_image(images: Vec<Candidate>, name: &str) -> Result<Vec<Candidate>> {
 
 /// Whether the text is the image ID: the digest of the configuration, with or without `sha256:`.
 fn is_id(image: &Candidate, text: &str) -> bool {
-    let manifest = image
-        .descriptor
-        .data
-        .as_deref()
-        .map(|bytes| crate::oci::parse_document(bytes, None));
+    let manifest = image.descriptor.data.as_deref().map(|bytes| crate::oci::parse_document(bytes, None));
     match manifest {
         Some(Ok(crate::oci::Document::Manifest(manifest))) => {
             let id = manifest.config.digest;
@@ -118,11 +96,7 @@ fn tagged(images: &[Candidate], tag: &str) -> Result<Vec<Candidate>> {
         &|image| image.descriptor.digest.to_string() == tag,
     ];
     for reading in readings {
-        let found: Vec<Candidate> = images
-            .iter()
-            .filter(|image| reading(image))
-            .cloned()
-            .collect();
+        let found: Vec<Candidate> = images.iter().filter(|image| reading(image)).cloned().collect();
         if !found.is_empty() {
             return Ok(found);
         }
@@ -138,28 +112,20 @@ fn all_or_one(source: &dyn Source, images: Vec<Candidate>) -> Result<Vec<Candida
     let mut named: Vec<(Reference, Vec<Candidate>)> = Vec::new();
     for image in images {
         for name in &image.names {
-            let single = Candidate {
-                names: vec![name.clone()],
-                ..image.clone()
-            };
+            let single = Candidate { names: vec![name.clone()], ..image.clone() };
             match named.iter_mut().find(|(known, _)| known == name) {
                 Some((_, group)) => group.push(single),
                 None => named.push((name.clone(), vec![single])),
             }
         }
     }
-    let images: Result<Vec<Candidate>> = named
-        .into_iter()
-        .map(|(_, group)| one(source, group))
-        .collect();
+    let images: Result<Vec<Candidate>> = named.into_iter().map(|(_, group)| one(source, group)).collect();
     Ok(merged(images?))
 }
 
 /// The one image that these entries are.
 fn one(source: &dyn Source, images: Vec<Candidate>) -> Result<Candidate> {
-    let same_label = images
-        .windows(2)
-        .all(|pair| pair[0].names == pair[1].names && pair[0].tag == pair[1].tag);
+    let same_label = images.windows(2).all(|pair| pair[0].names == pair[1].names && pair[0].tag == pair[1].tag);
     let mut images = merged(images);
     if images.len() == 1 {
         return Ok(images.remove(0));
@@ -189,9 +155,7 @@ fn implicit_index(source: &dyn Source, images: &[Candidate]) -> Result<Option<Ca
     for Candidate { descriptor, .. } in images {
         let platform = match &descriptor.platform {
             Some(platform) => Some(platform.clone()),
-            None if labelled && is_manifest(&descriptor.media_type) => {
-                platform_of(source, descriptor)?
-            }
+            None if labelled && is_manifest(&descriptor.media_type) => platform_of(source, descriptor)?,
             None => None,
         };
         match platform {
@@ -205,17 +169,9 @@ fn implicit_index(source: &dyn Source, images: &[Candidate]) -> Result<Option<Ca
             _ => return Ok(None),
         }
     }
-    let bytes = to_json(&Index {
-        schema_version: 2,
-        media_type: OCI_INDEX,
-        manifests,
-    })?;
+    let bytes = to_json(&Index { schema_version: 2, media_type: OCI_INDEX, manifests })?;
     let (names, tag) = (first.names.clone(), first.tag.clone());
-    Ok(Some(Candidate {
-        names,
-        tag,
-        descriptor: Descriptor::embedding(OCI_INDEX, bytes),
-    }))
+    Ok(Some(Candidate { names, tag, descriptor: Descriptor::embedding(OCI_INDEX, bytes) }))
 }
 
 /// How a user can name each candidate, and what else tells it.
@@ -224,11 +180,7 @@ fn candidates(images: &[Candidate]) -> String {
         let names = image.names.iter().map(Reference::familiar);
         let tag = image.tag.iter().map(|tag| tag.escape_debug().to_string());
         let labels: Vec<String> = names.chain(tag).collect();
-        if labels.is_empty() {
-            image.descriptor.digest.to_string()
-        } else {
-            labels.join(" = ")
-        }
+        if labels.is_empty() { image.descriptor.digest.to_string() } else { labels.join(" = ") }
     };
     let mut labels: Vec<String> = Vec::new();
     for image in images {
@@ -242,21 +194,9 @@ fn candidates(images: &[Candidate]) -> String {
 }
 
 fn ambiguous(images: &[Candidate]) -> Error {
-    Error::new(
-        ErrorKind::Failed,
-        format!(
-            "ambiguous, there are several images: {}",
-            candidates(images)
-        ),
-    )
+    Error::new(ErrorKind::Failed, format!("ambiguous, there are several images: {}", candidates(images)))
 }
 
 fn not_found(name: &str, listed: &str) -> Error {
-    Error::new(
-        ErrorKind::NotFound,
-        format!(
-            "no image `{}` in it, there are: {listed}",
-            name.escape_debug()
-        ),
-    )
+    Error::new(ErrorKind::NotFound, format!("no image `{}` in it, there are: {listed}", name.escape_debug()))
 }

@@ -60,27 +60,15 @@ impl FromStr for SourceSpec {
 }
 
 fn parse(text: &str, exists: &dyn Fn(&Path) -> bool) -> Result<SourceSpec> {
-    let usage = |why: &str| {
-        Err(Error::new(
-            ErrorKind::Usage,
-            format!("bad source `{}`: {why}", text.escape_debug()),
-        ))
-    };
+    let usage = |why: &str| Err(Error::new(ErrorKind::Usage, format!("bad source `{}`: {why}", text.escape_debug())));
     if text == "-" {
         return Ok(SourceSpec::Stdin);
     }
     if let Some(name) = text.strip_prefix("docker://") {
-        return Ok(SourceSpec::Registry(
-            name.parse::<Reference>()?.with_default_tag(),
-        ));
+        return Ok(SourceSpec::Registry(name.parse::<Reference>()?.with_default_tag()));
     }
-    let Some((transport @ ("oci" | "oci-archive" | "docker-archive"), rest)) = text.split_once(':')
-    else {
-        return if text.is_empty() {
-            usage("empty")
-        } else {
-            Ok(SourceSpec::Path(text.into()))
-        };
+    let Some((transport @ ("oci" | "oci-archive" | "docker-archive"), rest)) = text.split_once(':') else {
+        return if text.is_empty() { usage("empty") } else { Ok(SourceSpec::Path(text.into())) };
     };
     let (path, tag) = split(rest, exists);
     if path.is_empty() {
@@ -93,10 +81,7 @@ fn parse(text: &str, exists: &dyn Fn(&Path) -> bool) -> Result<SourceSpec> {
     Ok(match transport {
         "oci" => SourceSpec::Oci { dir: path, tag },
         "oci-archive" => SourceSpec::OciArchive { file: path, tag },
-        _ => SourceSpec::DockerArchive {
-            file: path,
-            reference: tag,
-        },
+        _ => SourceSpec::DockerArchive { file: path, reference: tag },
     })
 }
 
@@ -105,12 +90,8 @@ fn split<'a>(text: &'a str, exists: &dyn Fn(&Path) -> bool) -> (&'a str, Option<
     if exists(Path::new(text)) {
         return (text, None);
     }
-    let mut colons = text
-        .rmatch_indices(':')
-        .map(|(at, _)| (&text[..at], &text[at + 1..]));
-    let split = colons
-        .find(|(path, _)| exists(Path::new(path)))
-        .or_else(|| text.split_once(':'));
+    let mut colons = text.rmatch_indices(':').map(|(at, _)| (&text[..at], &text[at + 1..]));
+    let split = colons.find(|(path, _)| exists(Path::new(path))).or_else(|| text.split_once(':'));
     split.map_or((text, None), |(path, tag)| (path, Some(tag)))
 }
 
@@ -134,17 +115,11 @@ mod tests {
     use super::*;
 
     fn with(existing: &'static [&'static str], text: &str) -> SourceSpec {
-        parse(text, &|path| {
-            existing.iter().any(|known| Path::new(known) == path)
-        })
-        .unwrap()
+        parse(text, &|path| existing.iter().any(|known| Path::new(known) == path)).unwrap()
     }
 
     fn oci(dir: &str, tag: Option<&str>) -> SourceSpec {
-        SourceSpec::Oci {
-            dir: dir.into(),
-            tag: tag.map(str::to_owned),
-        }
+        SourceSpec::Oci { dir: dir.into(), tag: tag.map(str::to_owned) }
     }
 
     #[test]
@@ -155,48 +130,18 @@ mod tests {
             ("-", SourceSpec::Stdin),
             ("oci:dir", oci("dir", None)),
             ("oci:dir:1.2", oci("dir", Some("1.2"))),
-            (
-                "oci-archive:f.tar",
-                SourceSpec::OciArchive {
-                    file: file.clone(),
-                    tag: None,
-                },
-            ),
-            (
-                "oci-archive:f.tar:localhost:5000/x:1",
-                SourceSpec::OciArchive {
-                    file: file.clone(),
-                    tag: tag(),
-                },
-            ),
-            (
-                "docker-archive:f.tar",
-                SourceSpec::DockerArchive {
-                    file: file.clone(),
-                    reference: None,
-                },
-            ),
-            (
-                "docker-archive:f.tar:localhost:5000/x:1",
-                SourceSpec::DockerArchive {
-                    file,
-                    reference: tag(),
-                },
-            ),
-            (
-                "docker://docker.io/library/busybox:latest",
-                SourceSpec::Registry("busybox:latest".parse().unwrap()),
-            ),
+            ("oci-archive:f.tar", SourceSpec::OciArchive { file: file.clone(), tag: None }),
+            ("oci-archive:f.tar:localhost:5000/x:1", SourceSpec::OciArchive { file: file.clone(), tag: tag() }),
+            ("docker-archive:f.tar", SourceSpec::DockerArchive { file: file.clone(), reference: None }),
+            ("docker-archive:f.tar:localhost:5000/x:1", SourceSpec::DockerArchive { file, reference: tag() }),
+            ("docker://docker.io/library/busybox:latest", SourceSpec::Registry("busybox:latest".parse().unwrap())),
             ("./a:b", SourceSpec::Path("./a:b".into())),
             ("ocidir", SourceSpec::Path("ocidir".into())),
         ] {
             assert_eq!(with(&[], text), expected);
             assert_eq!(expected.to_string(), text);
         }
-        assert_eq!(
-            with(&[], "docker://busybox"),
-            SourceSpec::Registry("busybox:latest".parse().unwrap())
-        );
+        assert_eq!(with(&[], "docker://busybox"), SourceSpec::Registry("busybox:latest".parse().unwrap()));
     }
 
     #[test]
@@ -210,15 +155,7 @@ mod tests {
 
     #[test]
     fn bad_text_is_a_usage_error() {
-        for bad in [
-            "",
-            "oci:",
-            "oci::x",
-            "oci:a:",
-            "docker-archive:",
-            "docker://",
-            "docker://A",
-        ] {
+        for bad in ["", "oci:", "oci::x", "oci:a:", "docker-archive:", "docker://", "docker://A"] {
             let kind = parse(bad, &|_| false).map_err(|error| error.kind());
             assert_eq!(kind, Err(ErrorKind::Usage), "{bad}");
         }

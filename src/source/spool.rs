@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::errno::Errno;
 
-use super::compression::{Compression, MAGIC};
 use crate::cancel::Cancel;
+use crate::compression::{Compression, MAGIC, ZSTD_WINDOW_LOG, decompress};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::dir::Dir;
+use crate::sys::errno::SysError;
 
 const BUFFER: usize = 1 << 18;
 
@@ -20,7 +21,7 @@ const BUFFER: usize = 1 << 18;
 /// # Errors
 /// Refused, if a compressed stream is damaged or cut.
 pub(super) fn seekable(mut file: File, scratch: &Dir, cancel: &Cancel) -> Result<File> {
-    let fail = |error| Error::io("read", error);
+    let fail = |error: io::Error| Error::from(SysError::from_io("read", b"archive", &error));
     let regular = file.metadata().map_err(fail)?.is_file();
     // Another program may have read the beginning of standard input.
     let mut magic = Vec::with_capacity(MAGIC);
@@ -28,30 +29,17 @@ pub(super) fn seekable(mut file: File, scratch: &Dir, cancel: &Cancel) -> Result
         magic.resize(MAGIC, 0);
         let count = file.read_at(&mut magic, 0).map_err(fail)?;
         magic.truncate(count);
-        return match Compression::of(&magic) {
+        return match Compression::detect(&magic) {
             Compression::None => Ok(file),
-            compression => copy(compression, file, scratch, cancel),
+            _ => copy(file, scratch, cancel),
         };
     }
-    (&mut file)
-        .take(MAGIC as u64)
-        .read_to_end(&mut magic)
-        .map_err(fail)?;
-    copy(
-        Compression::of(&magic),
-        Cursor::new(magic).chain(file),
-        scratch,
-        cancel,
-    )
+    (&mut file).take(MAGIC as u64).read_to_end(&mut magic).map_err(fail)?;
+    copy(Cursor::new(magic).chain(file), scratch, cancel)
 }
 
-fn copy(
-    compression: Compression,
-    input: impl Read + Send + 'static,
-    scratch: &Dir,
-    cancel: &Cancel,
-) -> Result<File> {
-    let mut plain = compression.decoder(input)?;
+fn copy(input: impl Read + Send + 'static, scratch: &Dir, cancel: &Cancel) -> Result<File> {
+    let (mut plain, _) = decompress(Box::new(input), ZSTD_WINDOW_LOG)?;
     let mut spool = nameless(scratch)?;
     let mut buffer = vec![0; BUFFER];
     loop {
@@ -60,25 +48,16 @@ fn copy(
             Ok(0) => return Ok(spool),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(damaged(error, compression)),
+            Err(error) => return Err(damaged(error)),
         };
-        spool
-            .write_all(&buffer[..count])
-            .map_err(|error| Error::io("write the spooled archive", error))?;
+        let fail = |error| SysError::from_io("write", b"spooled archive", &error);
+        spool.write_all(&buffer[..count]).map_err(fail)?;
     }
 }
 
-/// An error of a decoder is the archive's fault, unless it comes from the system.
-pub(super) fn damaged(error: io::Error, compression: Compression) -> Error {
-    let kind = match error.raw_os_error() {
-        Some(_) => return Error::io("read", error),
-        None => ErrorKind::Refused,
-    };
-    Error::with_source(
-        kind,
-        format!("damaged or cut {compression:?} stream").to_lowercase(),
-        error,
-    )
+/// What went wrong in a stream: its format, or the input below.
+pub(super) fn damaged(error: io::Error) -> Error {
+    Error::from(error).context("damaged or cut stream")
 }
 
 /// A file in `scratch` whose name is removed at once.

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::archive::{Archive, Section};
-use super::compression::{Compression, MAGIC};
 use super::docker::{Blob, digest_in};
 use super::spool::damaged;
 use crate::cancel::Cancel;
+use crate::compression::{Compression, MAGIC, ZSTD_WINDOW_LOG, decompress};
 use crate::error::{Context, Error, Result};
-use crate::oci::media_type::{OCI_CONFIG, OCI_MANIFEST};
+use crate::oci::media_type::{OCI_CONFIG, OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, OCI_MANIFEST};
 use crate::oci::{Algorithm, Descriptor, DiffId, Digest};
 
 /// Collects the blobs of the images of one archive.
@@ -30,13 +30,7 @@ pub(super) struct Synthesis<'a> {
 
 impl<'a> Synthesis<'a> {
     pub(super) fn new(archive: &'a Archive, cancel: &'a Cancel) -> Self {
-        Self {
-            archive,
-            cancel,
-            blobs: HashMap::new(),
-            hashed: HashMap::new(),
-            unknown: HashMap::new(),
-        }
+        Self { archive, cancel, blobs: HashMap::new(), hashed: HashMap::new(), unknown: HashMap::new() }
     }
 
     /// All blobs of the images.
@@ -66,8 +60,8 @@ impl<'a> Synthesis<'a> {
         }
         let section = self.section(path)?;
         let compression = sniff(&section)?;
-        let plain = compression.decoder(section.clone())?;
-        let hash = hash(plain, self.cancel, |error| damaged(error, compression));
+        let (plain, _) = decompress(Box::new(section.clone()), ZSTD_WINDOW_LOG)?;
+        let hash = hash(plain, self.cancel, damaged);
         let diff_id = DiffId(hash.context(|| format!("layer {}", path.escape_debug()))?);
         let digest = match compression {
             Compression::None => diff_id.0.clone(),
@@ -91,12 +85,7 @@ impl<'a> Synthesis<'a> {
         let digest = Digest::of(&config);
         let descriptor = Descriptor::new(OCI_CONFIG, digest.clone(), config.len() as u64);
         self.blobs.insert(digest, Blob::Bytes(Arc::from(config)));
-        let manifest = Manifest {
-            schema_version: 2,
-            media_type: OCI_MANIFEST,
-            config: descriptor,
-            layers,
-        };
+        let manifest = Manifest { schema_version: 2, media_type: OCI_MANIFEST, config: descriptor, layers };
         Ok(Descriptor::embedding(OCI_MANIFEST, to_json(&manifest)?))
     }
 
@@ -106,11 +95,7 @@ impl<'a> Synthesis<'a> {
     }
 
     fn add(&mut self, section: Section, compression: Compression, digest: Digest) -> Descriptor {
-        let descriptor = Descriptor::new(
-            &compression.layer_media_type(),
-            digest.clone(),
-            section.size(),
-        );
+        let descriptor = Descriptor::new(&layer_media_type(compression), digest.clone(), section.size());
         self.blobs.insert(digest, Blob::Member(section));
         descriptor
     }
@@ -120,8 +105,7 @@ impl<'a> Synthesis<'a> {
             Entry::Occupied(known) => known.get().clone(),
             Entry::Vacant(new) => {
                 let fail = |error| Error::io(format!("read layer {}", path.escape_debug()), error);
-                new.insert(hash(section.clone(), self.cancel, fail)?)
-                    .clone()
+                new.insert(hash(section.clone(), self.cancel, fail)?).clone()
             }
         })
     }
@@ -134,19 +118,11 @@ pub(super) fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
 
 fn sniff(section: &Section) -> Result<Compression> {
     let mut magic = Vec::with_capacity(MAGIC);
-    section
-        .clone()
-        .take(MAGIC as u64)
-        .read_to_end(&mut magic)
-        .map_err(|error| Error::io("read", error))?;
-    Ok(Compression::of(&magic))
+    section.clone().take(MAGIC as u64).read_to_end(&mut magic).map_err(|error| Error::io("read", error))?;
+    Ok(Compression::detect(&magic))
 }
 
-fn hash(
-    mut input: impl Read,
-    cancel: &Cancel,
-    fail: impl Fn(std::io::Error) -> Error,
-) -> Result<Digest> {
+fn hash(mut input: impl Read, cancel: &Cancel, fail: impl Fn(std::io::Error) -> Error) -> Result<Digest> {
     let mut hasher = Algorithm::Sha256.hasher();
     let mut buffer = vec![0; 1 << 18];
     loop {
@@ -156,5 +132,16 @@ fn hash(
             return Ok(hasher.finish());
         }
         hasher.write_all(&buffer[..count])?;
+    }
+}
+
+/// The media type of a layer in this compression.
+fn layer_media_type(compression: Compression) -> String {
+    match compression {
+        Compression::None => OCI_LAYER.to_owned(),
+        Compression::Gzip => OCI_LAYER_GZIP.to_owned(),
+        Compression::Zstd => OCI_LAYER_ZSTD.to_owned(),
+        Compression::Xz => format!("{OCI_LAYER}+xz"),
+        Compression::Bzip2 => format!("{OCI_LAYER}+bzip2"),
     }
 }

@@ -62,21 +62,17 @@ fn collect(
     list: impl Fn(&mut [u8]) -> Result<usize, Errno>,
     get: impl Fn(&[u8], &mut [u8]) -> Result<usize, Errno>,
 ) -> SysResult<Xattrs> {
-    // Most files have no attribute: ask for the size first, without a buffer.
-    let size = match list(&mut []) {
-        Ok(0) | Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
-        Ok(size) => size,
-        Err(errno) => return Err(SysError::new("listxattr", b"", errno)),
-    };
-    let mut names = vec![0; size];
+    let fail = |errno| SysError::new("listxattr", b"", errno);
+    // Most files have few attributes: the list and each value get a small buffer first.
+    let mut names = vec![0; 512];
     let used = match list(&mut names) {
+        Err(Errno::OPNOTSUPP) | Ok(0) => return Ok(Vec::new()),
         Err(Errno::RANGE) => {
             names = vec![0; XATTR_MAX];
-            list(&mut names)
+            list(&mut names).map_err(fail)?
         }
-        result => result,
-    }
-    .map_err(|errno| SysError::new("listxattr", b"", errno))?;
+        result => result.map_err(fail)?,
+    };
     names.truncate(used);
     let mut all = Xattrs::new();
     for name in names.split(|&byte| byte == 0).filter(|name| !name.is_empty()) {

@@ -1,10 +1,21 @@
 //! PAX records (POSIX.1-2001 pax, "pax Extended Header"): parsing, and what they override.
 
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use percent_encoding::percent_decode;
+
 use super::Time;
 use super::header::number;
 use super::sparse::Segment;
 use crate::error::{Error, Result};
 use crate::sys::errno::escape;
+
+/// As libarchive writes it: without padding, which others add.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// What the extension headers in front of an entry say. They hold until the next entry that is none (row 91).
 #[derive(Debug, Default)]
@@ -79,8 +90,8 @@ impl Overrides {
             return put(&mut self.xattrs, name.to_vec(), value.to_vec());
         }
         if let Some(name) = key.strip_prefix(b"LIBARCHIVE.xattr.") {
-            let name = percent_decode(name);
-            let value = base64_decode(value).ok_or_else(|| bad("LIBARCHIVE.xattr", "bad base64"))?;
+            let name = percent_decode(name).collect();
+            let value = BASE64.decode(value).map_err(|_| bad("LIBARCHIVE.xattr", "bad base64"))?;
             return put(&mut self.libarchive, name, value);
         }
         if key.starts_with(b"SCHILY.acl.") {
@@ -137,7 +148,8 @@ impl SparseRecords {
             }
             b"numblocks" => self.seen = true,
             b"offset" => {
-                if self.pending.replace(parse("GNU.sparse.offset", value, unsigned)?).is_some() {
+                let before = self.pending.replace(parse("GNU.sparse.offset", value, unsigned)?);
+                if before.is_some() {
                     return Err(bad("GNU.sparse.offset", "no numbytes follows"));
                 }
             }
@@ -256,52 +268,6 @@ fn time(text: &[u8]) -> Option<Time> {
         (true, 0) => Time { seconds: -seconds, nanos: 0 },
         (true, nanos) => Time { seconds: -seconds - 1, nanos: 1_000_000_000 - nanos },
     })
-}
-
-fn percent_decode(text: &[u8]) -> Vec<u8> {
-    let hex = |byte: Option<&u8>| byte.and_then(|&byte| char::from(byte).to_digit(16));
-    let mut out = Vec::with_capacity(text.len());
-    let mut at = 0;
-    while let Some(&byte) = text.get(at) {
-        if byte == b'%'
-            && let (Some(high), Some(low)) = (hex(text.get(at + 1)), hex(text.get(at + 2)))
-            && let Ok(decoded) = u8::try_from(high * 16 + low)
-        {
-            out.push(decoded);
-            at += 3;
-        } else {
-            out.push(byte);
-            at += 1;
-        }
-    }
-    out
-}
-
-/// Base64 (RFC 4648) with or without padding, as libarchive writes it.
-fn base64_decode(text: &[u8]) -> Option<Vec<u8>> {
-    let digits = text.iter().rposition(|&byte| byte != b'=').map_or(0, |last| last + 1);
-    let mut out = Vec::with_capacity(digits * 3 / 4);
-    for group in text[..digits].chunks(4) {
-        let mut bits: u32 = 0;
-        for &byte in group {
-            let digit = match byte {
-                b'A'..=b'Z' => byte - b'A',
-                b'a'..=b'z' => byte - b'a' + 26,
-                b'0'..=b'9' => byte - b'0' + 52,
-                b'+' => 62,
-                b'/' => 63,
-                _ => return None,
-            };
-            bits = bits << 6 | u32::from(digit);
-        }
-        let bytes = group.len() * 6 / 8;
-        if bytes == 0 {
-            return None;
-        }
-        bits <<= 6 * (4 - group.len());
-        out.extend_from_slice(&bits.to_be_bytes()[1..=bytes]);
-    }
-    Some(out)
 }
 
 /// The number of a GNU sparse header field.

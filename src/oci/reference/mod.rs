@@ -78,10 +78,7 @@ impl Reference {
         if self.registry != HUB {
             return whole;
         }
-        let short = self
-            .repository
-            .strip_prefix(OFFICIAL)
-            .filter(|rest| !rest.contains('/') && !is_image_id(rest));
+        let short = self.repository.strip_prefix(OFFICIAL).filter(|rest| !rest.contains('/') && !is_image_id(rest));
         let short = short.unwrap_or(&self.repository);
         // `docker.io/localhost/x` would read back as another registry.
         match short.split_once('/') {
@@ -91,16 +88,8 @@ impl Reference {
     }
 
     fn suffix(&self) -> String {
-        let tag = self
-            .tag
-            .as_ref()
-            .map(|tag| format!(":{tag}"))
-            .unwrap_or_default();
-        let digest = self
-            .digest
-            .as_ref()
-            .map(|digest| format!("@{digest}"))
-            .unwrap_or_default();
+        let tag = self.tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
+        let digest = self.digest.as_ref().map(|digest| format!("@{digest}")).unwrap_or_default();
         tag + &digest
     }
 }
@@ -123,14 +112,7 @@ fn parse(text: &str) -> Result<Reference, String> {
         return Err("64 hexadecimal digits are an image ID, not a name".to_owned());
     }
     let (named, digest) = match text.split_once('@') {
-        Some((named, digest)) => (
-            named,
-            Some(
-                digest
-                    .parse::<Digest>()
-                    .map_err(|error| error.to_string())?,
-            ),
-        ),
+        Some((named, digest)) => (named, Some(digest.parse::<Digest>().map_err(|error| error.to_string())?)),
         None => (text, None),
     };
     let (name, tag) = match named.rsplit_once(':') {
@@ -148,46 +130,26 @@ fn parse(text: &str) -> Result<Reference, String> {
         _ => (HUB, name),
     };
     let official = registry == HUB && !repository.is_empty() && !repository.contains('/');
-    let repository = if official {
-        format!("{OFFICIAL}{repository}")
-    } else {
-        repository.to_owned()
-    };
+    let repository = if official { format!("{OFFICIAL}{repository}") } else { repository.to_owned() };
     check_repository(&repository)?;
-    Ok(Reference {
-        registry: registry.to_owned(),
-        repository,
-        tag: tag.map(str::to_owned),
-        digest,
-    })
+    Ok(Reference { registry: registry.to_owned(), repository, tag: tag.map(str::to_owned), digest })
 }
 
 /// Whether the text before the first slash names a registry and not a namespace of Docker Hub.
 fn is_domain(first: &str) -> bool {
-    first.contains(['.', ':'])
-        || first == "localhost"
-        || first.bytes().any(|byte| byte.is_ascii_uppercase())
+    first.contains(['.', ':']) || first == "localhost" || first.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
 fn is_image_id(text: &str) -> bool {
-    text.len() == 64
-        && text
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn check_tag(tag: &str) -> Result<(), String> {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let fits = tag.len() <= MAX_TAG
         && tag.bytes().next().is_some_and(word)
-        && tag
-            .bytes()
-            .all(|byte| word(byte) || matches!(byte, b'.' | b'-'));
-    if fits {
-        Ok(())
-    } else {
-        Err("bad tag".to_owned())
-    }
+        && tag.bytes().all(|byte| word(byte) || matches!(byte, b'.' | b'-'));
+    if fits { Ok(()) } else { Err("bad tag".to_owned()) }
 }
 
 fn check_host(domain: &str) -> Result<(), String> {
@@ -202,23 +164,13 @@ fn check_host(domain: &str) -> Result<(), String> {
             .is_some_and(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
     let label = |label: &str| {
         let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        !label.is_empty()
-            && label.bytes().all(inner)
-            && !label.starts_with('-')
-            && !label.ends_with('-')
+        !label.is_empty() && label.bytes().all(inner) && !label.starts_with('-') && !label.ends_with('-')
     };
-    let host_fits = match host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-    {
+    let host_fits = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
         None => host.split('.').all(label),
     };
-    if port_fits && host_fits {
-        Ok(())
-    } else {
-        Err(bad())
-    }
+    if port_fits && host_fits { Ok(()) } else { Err(bad()) }
 }
 
 fn check_repository(repository: &str) -> Result<(), String> {
@@ -231,11 +183,7 @@ fn check_repository(repository: &str) -> Result<(), String> {
     if repository.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return Err("the name of a repository is lower case".to_owned());
     }
-    if repository.split('/').all(is_component) {
-        Ok(())
-    } else {
-        Err("bad name".to_owned())
-    }
+    if repository.split('/').all(is_component) { Ok(()) } else { Err("bad name".to_owned()) }
 }
 
 fn is_component(component: &str) -> bool {
@@ -246,13 +194,9 @@ fn is_component(component: &str) -> bool {
             return !rest.is_empty();
         };
         let (run, separated) = rest.split_at(length);
-        let end = separated
-            .iter()
-            .position(|&byte| alphanumeric(byte))
-            .unwrap_or(separated.len());
+        let end = separated.iter().position(|&byte| alphanumeric(byte)).unwrap_or(separated.len());
         let (separator, after) = separated.split_at(end);
-        let separates =
-            matches!(separator, b"." | b"_" | b"__") || separator.iter().all(|&byte| byte == b'-');
+        let separates = matches!(separator, b"." | b"_" | b"__") || separator.iter().all(|&byte| byte == b'-');
         if run.is_empty() || !separates {
             return false;
         }
@@ -280,9 +224,7 @@ impl Serialize for Reference {
 
 impl<'de> Deserialize<'de> for Reference {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -6,11 +6,7 @@ use super::*;
 
 fn parts(text: &str) -> (String, String, Option<String>) {
     let reference: Reference = text.parse().unwrap();
-    (
-        reference.registry().to_owned(),
-        reference.repository().to_owned(),
-        reference.tag().map(str::to_owned),
-    )
+    (reference.registry().to_owned(), reference.repository().to_owned(), reference.tag().map(str::to_owned))
 }
 
 #[test]
@@ -18,84 +14,39 @@ fn s06_s07_s08_registry_and_repository() {
     for (text, registry, repository, tag) in [
         ("busybox", "docker.io", "library/busybox", None),
         ("busybox:1.36", "docker.io", "library/busybox", Some("1.36")),
-        (
-            "nigelpoulton/tu-demo:v2",
-            "docker.io",
-            "nigelpoulton/tu-demo",
-            Some("v2"),
-        ),
-        (
-            "gcr.io/google-containers/git-sync:v3.1.5",
-            "gcr.io",
-            "google-containers/git-sync",
-            Some("v3.1.5"),
-        ),
-        (
-            "docker.io/library/nginx:1.27-alpine",
-            "docker.io",
-            "library/nginx",
-            Some("1.27-alpine"),
-        ),
+        ("nigelpoulton/tu-demo:v2", "docker.io", "nigelpoulton/tu-demo", Some("v2")),
+        ("gcr.io/google-containers/git-sync:v3.1.5", "gcr.io", "google-containers/git-sync", Some("v3.1.5")),
+        ("docker.io/library/nginx:1.27-alpine", "docker.io", "library/nginx", Some("1.27-alpine")),
         ("docker.io/nginx", "docker.io", "library/nginx", None),
         ("index.docker.io/nginx", "docker.io", "library/nginx", None),
         ("localhost/x:1", "localhost", "x", Some("1")),
         ("localhost:5000/x", "localhost:5000", "x", None),
         ("test:5000/repo:tag", "test:5000", "repo", Some("tag")),
-        (
-            "test.com:5000",
-            "docker.io",
-            "library/test.com",
-            Some("5000"),
-        ),
+        ("test.com:5000", "docker.io", "library/test.com", Some("5000")),
         ("MyHost/x", "MyHost", "x", None),
         ("[::1]:5000/a/b:c", "[::1]:5000", "a/b", Some("c")),
-        (
-            "lowercase:Uppercase",
-            "docker.io",
-            "library/lowercase",
-            Some("Uppercase"),
-        ),
+        ("lowercase:Uppercase", "docker.io", "library/lowercase", Some("Uppercase")),
         ("a__b/c---d/e.f_g", "docker.io", "a__b/c---d/e.f_g", None),
-        (
-            "xn--n3h.com/myimage:xn--n3h.com",
-            "xn--n3h.com",
-            "myimage",
-            Some("xn--n3h.com"),
-        ),
+        ("xn--n3h.com/myimage:xn--n3h.com", "xn--n3h.com", "myimage", Some("xn--n3h.com")),
     ] {
-        assert_eq!(
-            parts(text),
-            (registry.into(), repository.into(), tag.map(Into::into)),
-            "{text}"
-        );
+        assert_eq!(parts(text), (registry.into(), repository.into(), tag.map(Into::into)), "{text}");
     }
 }
 
 #[test]
 fn s03_the_default_tag_is_latest_and_only_a_default() {
-    let tagged = |text: &str| {
-        text.parse::<Reference>()
-            .unwrap()
-            .with_default_tag()
-            .canonical()
-    };
+    let tagged = |text: &str| text.parse::<Reference>().unwrap().with_default_tag().canonical();
     assert_eq!(tagged("busybox"), "docker.io/library/busybox:latest");
     assert_eq!(tagged("busybox:glibc"), "docker.io/library/busybox:glibc");
     let digest = format!("sha256:{}", "a".repeat(64));
-    assert_eq!(
-        tagged(&format!("busybox@{digest}")),
-        format!("docker.io/library/busybox@{digest}")
-    );
+    assert_eq!(tagged(&format!("busybox@{digest}")), format!("docker.io/library/busybox@{digest}"));
 }
 
 #[test]
 fn s09_a_digest_pins_with_or_without_a_tag() {
     let digest = format!("sha256:{}", "a".repeat(64));
     let reference: Reference = format!("alpine:3@{digest}").parse().unwrap();
-    assert_eq!(
-        (reference.tag(), reference.digest().unwrap().to_string()),
-        (Some("3"), digest.clone())
-    );
+    assert_eq!((reference.tag(), reference.digest().unwrap().to_string()), (Some("3"), digest.clone()));
     assert_eq!(reference.familiar(), format!("alpine:3@{digest}"));
     assert_eq!(reference.familiar_name(), "alpine");
 }
@@ -147,22 +98,10 @@ fn s02_everything_else_is_a_usage_error() {
         &short,
         &unknown,
     ] {
-        assert_eq!(
-            bad.parse::<Reference>().map_err(|error| error.kind()),
-            Err(ErrorKind::Usage),
-            "{bad:?}"
-        );
+        assert_eq!(bad.parse::<Reference>().map_err(|error| error.kind()), Err(ErrorKind::Usage), "{bad:?}");
     }
-    assert!(
-        format!("a:{}", "t".repeat(128))
-            .parse::<Reference>()
-            .is_ok()
-    );
-    assert!(
-        format!("x.y/{}", "a".repeat(255))
-            .parse::<Reference>()
-            .is_ok()
-    );
+    assert!(format!("a:{}", "t".repeat(128)).parse::<Reference>().is_ok());
+    assert!(format!("x.y/{}", "a".repeat(255)).parse::<Reference>().is_ok());
 }
 
 #[test]
@@ -177,13 +116,7 @@ fn familiar_names_read_back_even_where_they_cannot_be_short() {
         assert_eq!(text.parse::<Reference>().unwrap().familiar_name(), familiar);
     }
     let id = "a".repeat(64);
-    assert_eq!(
-        format!("library/{id}")
-            .parse::<Reference>()
-            .unwrap()
-            .familiar_name(),
-        format!("library/{id}")
-    );
+    assert_eq!(format!("library/{id}").parse::<Reference>().unwrap().familiar_name(), format!("library/{id}"));
 }
 
 proptest! {

@@ -15,10 +15,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 fn archive(paths: &[&str], diff_ids: &[&[u8]], tags: &Value) -> Tree {
     let mut tree = Tree::default();
     tree.json("c.json", &config("linux/amd64", diff_ids));
-    tree.json(
-        "manifest.json",
-        &json!([{ "Config": "c.json", "RepoTags": tags, "Layers": paths }]),
-    );
+    tree.json("manifest.json", &json!([{ "Config": "c.json", "RepoTags": tags, "Layers": paths }]));
     tree
 }
 
@@ -40,22 +37,13 @@ fn row_132_layers_of_every_form_are_described_by_their_bytes() {
     let resolved = resolve(&*source, &images[0].descriptor, None).unwrap();
     assert_eq!(resolved.config_bytes, tree.0["c.json"]);
     let layers = &resolved.manifest.layers;
-    assert_eq!(
-        layers[0],
-        Descriptor::new(OCI_LAYER, Digest::of(&plain), plain.len() as u64)
-    );
+    assert_eq!(layers[0], Descriptor::new(OCI_LAYER, Digest::of(&plain), plain.len() as u64));
     let gzip_type = "application/vnd.oci.image.layer.v1.tar+gzip";
-    assert_eq!(
-        layers[1],
-        Descriptor::new(gzip_type, Digest::of(&packed), packed.len() as u64)
-    );
+    assert_eq!(layers[1], Descriptor::new(gzip_type, Digest::of(&packed), packed.len() as u64));
     assert_eq!(layers[2], layers[0]);
     assert_eq!(read(&*source, &layers[1]).unwrap(), packed);
     // The same archive always gives the same manifest.
-    assert_eq!(
-        bench.open_file(&tree.tar()).unwrap().images().unwrap(),
-        images
-    );
+    assert_eq!(bench.open_file(&tree.tar()).unwrap().images().unwrap(), images);
 }
 
 #[test]
@@ -68,47 +56,25 @@ fn row_132_a_plain_layer_is_not_read_but_verified_later() {
     assert!(image.names.is_empty());
     let resolved = resolve(&*source, &image.descriptor, None).unwrap();
     let layer = &resolved.manifest.layers[0];
-    assert_eq!(
-        (layer.size, layer.digest.clone()),
-        (9, Digest::of(b"promised"))
-    );
+    assert_eq!((layer.size, layer.digest.clone()), (9, Digest::of(b"promised")));
     assert!(layer.verify(&read(&*source, layer).unwrap()).is_err());
 }
 
 #[test]
 fn row_132_a_symlinked_layer_is_its_target() {
     let bench = Bench::new();
-    let tree = archive(
-        &["1/layer.tar", "2/layer.tar"],
-        &[b"layer", b"layer"],
-        &json!(["x:1"]),
-    );
+    let tree = archive(&["1/layer.tar", "2/layer.tar"], &[b"layer", b"layer"], &json!(["x:1"]));
     let mut builder = tar::Builder::new(Vec::new());
     for (path, bytes) in &tree.0 {
         add(&mut builder, path, tar::EntryType::Regular, "", bytes);
     }
-    add(
-        &mut builder,
-        "1/layer.tar",
-        tar::EntryType::Regular,
-        "",
-        b"layer",
-    );
-    add(
-        &mut builder,
-        "2/layer.tar",
-        tar::EntryType::Symlink,
-        "../1/layer.tar",
-        b"",
-    );
+    add(&mut builder, "1/layer.tar", tar::EntryType::Regular, "", b"layer");
+    add(&mut builder, "2/layer.tar", tar::EntryType::Symlink, "../1/layer.tar", b"");
     let source = bench.open_file(&builder.into_inner().unwrap()).unwrap();
     let image = source.images().unwrap().remove(0);
     let resolved = resolve(&*source, &image.descriptor, None).unwrap();
     assert_eq!(resolved.manifest.layers[0], resolved.manifest.layers[1]);
-    assert_eq!(
-        read(&*source, &resolved.manifest.layers[1]).unwrap(),
-        b"layer"
-    );
+    assert_eq!(read(&*source, &resolved.manifest.layers[1]).unwrap(), b"layer");
 }
 
 #[test]
@@ -128,22 +94,10 @@ fn rows_121_132_what_does_not_fit_is_refused() {
     }
     let mut tree = archive(&[], &[], &Value::Null);
     for (manifest, words) in [
-        (
-            json!([{ "Config": "../c.json", "RepoTags": null, "Layers": null }]),
-            "does not stay in the archive",
-        ),
-        (
-            json!([{ "Config": "/c.json", "RepoTags": null, "Layers": null }]),
-            "does not stay in the archive",
-        ),
-        (
-            json!([{ "Config": "d.json", "RepoTags": null, "Layers": null }]),
-            "no d.json",
-        ),
-        (
-            json!([{ "Config": "c.json", "RepoTags": ["A B"], "Layers": null }]),
-            "RepoTags",
-        ),
+        (json!([{ "Config": "../c.json", "RepoTags": null, "Layers": null }]), "does not stay in the archive"),
+        (json!([{ "Config": "/c.json", "RepoTags": null, "Layers": null }]), "does not stay in the archive"),
+        (json!([{ "Config": "d.json", "RepoTags": null, "Layers": null }]), "no d.json"),
+        (json!([{ "Config": "c.json", "RepoTags": ["A B"], "Layers": null }]), "RepoTags"),
         (json!([]), "lists no image"),
         (json!({}), "manifest.json: bad json"),
     ] {
@@ -157,56 +111,31 @@ fn docker_archives_hold_several_images_and_one_can_be_named() {
     let bench = Bench::new();
     let mut tree = Tree::default();
     let mut entries = Vec::new();
-    for (number, tags) in [json!(["a:1", "a:2"]), json!(["b"]), json!(null)]
-        .into_iter()
-        .enumerate()
-    {
+    for (number, tags) in [json!(["a:1", "a:2"]), json!(["b"]), json!(null)].into_iter().enumerate() {
         let layer = format!("{number}.tar");
         tree.put(&layer, layer.as_bytes());
-        tree.json(
-            &format!("{number}.json"),
-            &config("linux/amd64", &[layer.as_bytes()]),
-        );
-        entries.push(
-            json!({ "Config": format!("{number}.json"), "RepoTags": tags, "Layers": [layer] }),
-        );
+        tree.json(&format!("{number}.json"), &config("linux/amd64", &[layer.as_bytes()]));
+        entries.push(json!({ "Config": format!("{number}.json"), "RepoTags": tags, "Layers": [layer] }));
     }
     tree.json("manifest.json", &json!(entries));
     let file = bench.file("a.tar", &tree.tar());
     let pick = |reference: Option<&str>| {
         let reference = reference.map(str::to_owned);
-        let spec = SourceSpec::DockerArchive {
-            file: file.clone(),
-            reference,
-        };
+        let spec = SourceSpec::DockerArchive { file: file.clone(), reference };
         select(&*bench.open(&spec).unwrap(), &spec)
     };
-    assert_eq!(
-        names(&pick(None).unwrap()),
-        [vec!["a:1", "a:2"], vec!["b:latest"], vec![]]
-    );
+    assert_eq!(names(&pick(None).unwrap()), [vec!["a:1", "a:2"], vec!["b:latest"], vec![]]);
     let spec = SourceSpec::Path(file.clone());
-    assert_eq!(
-        select(&*bench.open(&spec).unwrap(), &spec).unwrap().len(),
-        3
-    );
+    assert_eq!(select(&*bench.open(&spec).unwrap(), &spec).unwrap().len(), 3);
     assert_eq!(names(&pick(Some("a:2")).unwrap()), [["a:2"]]);
-    assert_eq!(
-        names(&pick(Some("docker.io/library/b:latest")).unwrap()),
-        [["b:latest"]]
-    );
+    assert_eq!(names(&pick(Some("docker.io/library/b:latest")).unwrap()), [["b:latest"]]);
     let id = Digest::of(&tree.0["2.json"]);
     for text in [id.to_string(), id.hex().to_owned()] {
         assert_eq!(pick(Some(&text)).unwrap()[0].names, []);
     }
     let error = pick(Some("c")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    assert!(
-        error
-            .to_string()
-            .contains("there are: a:1 = a:2, b:latest, sha256:"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("there are: a:1 = a:2, b:latest, sha256:"), "{error}");
 }
 
 #[test]
@@ -214,47 +143,22 @@ fn an_archive_of_docker_25_may_be_read_either_way() {
     let bench = Bench::new();
     let mut tree = Tree::layout();
     let packed = gzip(b"layer");
-    let config = tree.blob(
-        OCI_CONFIG,
-        config("linux/amd64", &[b"layer"]).to_string().as_bytes(),
-    );
+    let config = tree.blob(OCI_CONFIG, config("linux/amd64", &[b"layer"]).to_string().as_bytes());
     let layer = tree.blob("application/vnd.oci.image.layer.v1.tar+gzip", &packed);
-    let mut image = tree.manifest(&config, &[layer.clone()]);
+    let mut image = tree.manifest(&config, std::slice::from_ref(&layer));
     image["annotations"] = json!({
         "io.containerd.image.name": "docker.io/library/x:1", "org.opencontainers.image.ref.name": "1",
     });
-    tree.top(&[image.clone()]);
-    let path = |blob: &Value| {
-        format!(
-            "blobs/{}",
-            blob["digest"].as_str().unwrap().replace(':', "/")
-        )
-    };
-    tree.json(
-        "manifest.json",
-        &json!([{ "Config": path(&config), "RepoTags": ["x:1"], "Layers": [path(&layer)] }]),
-    );
+    tree.top(std::slice::from_ref(&image));
+    let path = |blob: &Value| format!("blobs/{}", blob["digest"].as_str().unwrap().replace(':', "/"));
+    tree.json("manifest.json", &json!([{ "Config": path(&config), "RepoTags": ["x:1"], "Layers": [path(&layer)] }]));
     let file = bench.file("a.tar", &tree.tar());
     let bare = bench.open(&SourceSpec::Path(file.clone())).unwrap();
-    let docker = bench
-        .open(&SourceSpec::DockerArchive {
-            file,
-            reference: None,
-        })
-        .unwrap();
-    assert_eq!(
-        (bare.kind(), docker.kind()),
-        (Kind::Archive, Kind::DockerArchive)
-    );
-    let (real, made) = (
-        bare.images().unwrap().remove(0),
-        docker.images().unwrap().remove(0),
-    );
+    let docker = bench.open(&SourceSpec::DockerArchive { file, reference: None }).unwrap();
+    assert_eq!((bare.kind(), docker.kind()), (Kind::Archive, Kind::DockerArchive));
+    let (real, made) = (bare.images().unwrap().remove(0), docker.images().unwrap().remove(0));
     assert_eq!(real.names, made.names);
     assert_eq!(real.descriptor.digest, descriptor(&image).digest);
-    let (real, made) = (
-        resolve(&*bare, &real.descriptor, None),
-        resolve(&*docker, &made.descriptor, None),
-    );
+    let (real, made) = (resolve(&*bare, &real.descriptor, None), resolve(&*docker, &made.descriptor, None));
     assert_eq!(real.unwrap().manifest.layers, made.unwrap().manifest.layers);
 }

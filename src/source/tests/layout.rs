@@ -7,18 +7,12 @@ fn row_134_a_layout_has_its_mark() {
     let bench = Bench::new();
     std::fs::create_dir(bench.path("layout")).unwrap();
     refused(bench.open_dir(&Tree::default()), "no oci-layout");
-    refused(
-        bench.open(&SourceSpec::Path(bench.path("layout"))),
-        "no oci-layout",
-    );
+    refused(bench.open(&SourceSpec::Path(bench.path("layout"))), "no oci-layout");
     refused(bench.open_dir(&Tree::layout()), "no index.json");
     let mut tree = Tree::layout();
     tree.top(&[]);
     for (mark, words) in [
-        (
-            r#"{"imageLayoutVersion":"2.0.0"}"#,
-            "expected imageLayoutVersion 1.0.0, got `2.0.0`",
-        ),
+        (r#"{"imageLayoutVersion":"2.0.0"}"#, "expected imageLayoutVersion 1.0.0, got `2.0.0`"),
         (r#"{"imageLayoutVersion":"1.0"}"#, "got `1.0`"),
         ("{}", "oci-layout: bad json"),
         ("", "oci-layout: bad json"),
@@ -37,10 +31,7 @@ fn row_134_unknown_files_are_ignored_and_missing_blobs_named() {
     tree.put("extra/file", b"x");
     tree.put("blobs/sha256/not-a-digest", b"x");
     let source = bench.open_dir(&tree).unwrap();
-    assert_eq!(
-        (source.kind(), source.images().unwrap().len()),
-        (Kind::Layout, 1)
-    );
+    assert_eq!((source.kind(), source.images().unwrap().len()), (Kind::Layout, 1));
     let image = descriptor(&image);
     let resolved = resolve(&*source, &image, None).unwrap();
     let layer = &resolved.manifest.layers[0];
@@ -49,10 +40,7 @@ fn row_134_unknown_files_are_ignored_and_missing_blobs_named() {
         let path = bench.path("layout/blobs/sha256").join(missing.digest.hex());
         let bytes = std::fs::read(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
-        refused(
-            read(&*source, missing),
-            &format!("blob {} is missing", missing.digest),
-        );
+        refused(read(&*source, missing), &format!("blob {} is missing", missing.digest));
         std::fs::write(&path, bytes).unwrap();
     }
     std::fs::remove_file(bench.path("layout/blobs/sha256").join(image.digest.hex())).unwrap();
@@ -63,24 +51,12 @@ fn row_134_unknown_files_are_ignored_and_missing_blobs_named() {
 fn a_layout_that_is_not_there_is_not_found() {
     let bench = Bench::new();
     for spec in [
-        SourceSpec::Oci {
-            dir: bench.path("none"),
-            tag: None,
-        },
-        SourceSpec::OciArchive {
-            file: bench.path("none"),
-            tag: None,
-        },
-        SourceSpec::DockerArchive {
-            file: bench.path("none"),
-            reference: None,
-        },
+        SourceSpec::Oci { dir: bench.path("none"), tag: None },
+        SourceSpec::OciArchive { file: bench.path("none"), tag: None },
+        SourceSpec::DockerArchive { file: bench.path("none"), reference: None },
         SourceSpec::Path(bench.path("none")),
     ] {
-        assert_eq!(
-            bench.open(&spec).map(|_| ()).unwrap_err().kind(),
-            ErrorKind::NotFound
-        );
+        assert_eq!(bench.open(&spec).map(|_| ()).unwrap_err().kind(), ErrorKind::NotFound);
     }
 }
 
@@ -88,12 +64,8 @@ fn a_layout_that_is_not_there_is_not_found() {
 fn row_124_index_json_is_read_strictly_and_named() {
     let bench = Bench::new();
     let mut tree = Tree::layout();
-    for bad in [
-        "",
-        "{",
-        r#"{"schemaVersion":2,"manifests":[],"manifests":[]}"#,
-        r#"{"schemaVersion":1,"fsLayers":[]}"#,
-    ] {
+    for bad in ["", "{", r#"{"schemaVersion":2,"manifests":[],"manifests":[]}"#, r#"{"schemaVersion":1,"fsLayers":[]}"#]
+    {
         tree.put("index.json", bad.as_bytes());
         refused(bench.open_dir(&tree), "index.json");
     }
@@ -133,7 +105,7 @@ fn row_119_sha512_blobs_are_found_and_verified() {
     let digest = hasher.finish();
     tree.put(&format!("blobs/sha512/{}", digest.hex()), &manifest);
     image["digest"] = digest.to_string().into();
-    tree.top(&[image.clone()]);
+    tree.top(std::slice::from_ref(&image));
     let source = bench.open_dir(&tree).unwrap();
     resolve(&*source, &descriptor(&image), None).unwrap();
     let last = manifest.len() - 1;
@@ -141,10 +113,7 @@ fn row_119_sha512_blobs_are_found_and_verified() {
     damaged[last] = b' ';
     tree.put(&format!("blobs/sha512/{}", digest.hex()), &damaged);
     tree.write(&bench.path("layout"));
-    refused(
-        resolve(&*source, &descriptor(&image), None),
-        "expected digest sha512:",
-    );
+    refused(resolve(&*source, &descriptor(&image), None), "expected digest sha512:");
 }
 
 #[test]
@@ -156,17 +125,14 @@ fn row_129_a_foreign_layer_is_used_if_it_is_there_and_never_fetched() {
     let config = tree.blob(OCI_CONFIG, config.as_bytes());
     let mut layer = tree.blob(foreign, b"foreign");
     layer["urls"] = json!(["https://example.invalid/layer"]);
-    let image = tree.manifest(&config, &[layer.clone()]);
-    tree.top(&[image.clone()]);
+    let image = tree.manifest(&config, std::slice::from_ref(&layer));
+    tree.top(std::slice::from_ref(&image));
     let source = bench.open_dir(&tree).unwrap();
     resolve(&*source, &descriptor(&image), None).unwrap();
     let layer = descriptor(&layer);
     assert_eq!(read(&*source, &layer).unwrap(), b"foreign");
     std::fs::remove_file(bench.path("layout/blobs/sha256").join(layer.digest.hex())).unwrap();
-    refused(
-        read(&*source, &layer),
-        &format!("layer {} is missing: it is a foreign layer", layer.digest),
-    );
+    refused(read(&*source, &layer), &format!("layer {} is missing: it is a foreign layer", layer.digest));
 }
 
 #[test]
@@ -176,7 +142,7 @@ fn row_118_a_blob_of_another_size_is_refused_unread() {
     let mut image = tree.image("linux/amd64", "x");
     for wrong in [-1, 1] {
         image["size"] = (image["size"].as_i64().unwrap() + wrong).into();
-        tree.top(&[image.clone()]);
+        tree.top(std::slice::from_ref(&image));
         let source = bench.open_dir(&tree).unwrap();
         refused(resolve(&*source, &descriptor(&image), None), "bytes, got");
         image["size"] = (image["size"].as_i64().unwrap() - wrong).into();
@@ -187,27 +153,17 @@ fn row_118_a_blob_of_another_size_is_refused_unread() {
 fn an_oci_archive_takes_names_from_docker_where_it_has_none_itself() {
     let bench = Bench::new();
     let mut tree = Tree::layout();
-    let (one, two) = (
-        tree.image("linux/amd64", "one"),
-        tree.image("linux/amd64", "two"),
-    );
-    let index = tree.index(&[two.clone()]);
+    let (one, two) = (tree.image("linux/amd64", "one"), tree.image("linux/amd64", "two"));
+    let index = tree.index(std::slice::from_ref(&two));
     tree.top(&[named(one.clone(), "latest"), index.clone()]);
     let config_of = |tree: &Tree, image: &Value| {
         let manifest = &tree.0[&format!("blobs/sha256/{}", descriptor(image).digest.hex())];
         let manifest: Value = serde_json::from_slice(manifest).unwrap();
-        manifest["config"]["digest"]
-            .as_str()
-            .unwrap()
-            .replace(':', "/")
+        manifest["config"]["digest"].as_str().unwrap().replace(':', "/")
     };
-    let entry =
-        |path: String, tags: Value| json!({ "Config": path, "RepoTags": tags, "Layers": [] });
+    let entry = |path: String, tags: Value| json!({ "Config": path, "RepoTags": tags, "Layers": [] });
     let entries = json!([
-        entry(
-            format!("blobs/{}", config_of(&tree, &one)),
-            json!(["a:1", "b:2"])
-        ),
+        entry(format!("blobs/{}", config_of(&tree, &one)), json!(["a:1", "b:2"])),
         entry(format!("blobs/{}", config_of(&tree, &two)), json!(["c:3"])),
     ]);
     tree.json("manifest.json", &entries);
@@ -217,8 +173,5 @@ fn an_oci_archive_takes_names_from_docker_where_it_has_none_itself() {
     assert_eq!(names(&images), [vec!["a:1", "b:2"], vec!["c:3"]]);
     assert_eq!(images[0].tag.as_deref(), Some("latest"));
     // The same files in a directory are a layout; Docker's file means nothing there.
-    assert_eq!(
-        names(&bench.open_dir(&tree).unwrap().images().unwrap()),
-        [vec![""; 0], vec![]]
-    );
+    assert_eq!(names(&bench.open_dir(&tree).unwrap().images().unwrap()), [vec![""; 0], vec![]]);
 }

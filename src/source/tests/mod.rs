@@ -84,13 +84,7 @@ impl Tree {
     }
 }
 
-fn add(
-    builder: &mut tar::Builder<Vec<u8>>,
-    name: &str,
-    kind: tar::EntryType,
-    link: &str,
-    bytes: &[u8],
-) {
+fn add(builder: &mut tar::Builder<Vec<u8>>, name: &str, kind: tar::EntryType, link: &str, bytes: &[u8]) {
     let mut header = tar::Header::new_gnu();
     header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
     header.as_old_mut().linkname[..link.len()].copy_from_slice(link.as_bytes());
@@ -107,10 +101,7 @@ fn index(entries: &[Value]) -> Value {
 
 fn config(platform: &str, layers: &[&[u8]]) -> Value {
     let platform: Platform = platform.parse().unwrap();
-    let diff_ids: Vec<String> = layers
-        .iter()
-        .map(|layer| Digest::of(layer).to_string())
-        .collect();
+    let diff_ids: Vec<String> = layers.iter().map(|layer| Digest::of(layer).to_string()).collect();
     json!({
         "os": platform.os, "architecture": platform.architecture, "variant": platform.variant,
         "rootfs": { "type": "layers", "diff_ids": diff_ids },
@@ -165,10 +156,7 @@ impl Bench {
 
     fn open_dir(&self, tree: &Tree) -> Result<Box<dyn Source>> {
         tree.write(&self.path("layout"));
-        self.open(&SourceSpec::Oci {
-            dir: self.path("layout"),
-            tag: None,
-        })
+        self.open(&SourceSpec::Oci { dir: self.path("layout"), tag: None })
     }
 }
 
@@ -198,8 +186,5 @@ fn read(source: &dyn Source, descriptor: &Descriptor) -> Result<Vec<u8>> {
 }
 
 fn names(images: &[Candidate]) -> Vec<Vec<String>> {
-    images
-        .iter()
-        .map(|image| image.names.iter().map(Reference::familiar).collect())
-        .collect()
+    images.iter().map(|image| image.names.iter().map(Reference::familiar).collect()).collect()
 }

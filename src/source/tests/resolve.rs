@@ -41,25 +41,16 @@ fn row_125_the_best_platform_is_taken_and_the_first_of_equals() {
         }
         tree.index(&entries)
     });
-    for (wanted, content) in [
-        ("linux/arm/v7", "v6"),
-        ("linux/arm/v5", "v5"),
-        ("linux/amd64/v3", "first"),
-        ("linux/arm64", "v8"),
-    ] {
-        assert_eq!(
-            layer_for(&*source, &root, wanted).unwrap(),
-            content,
-            "{wanted}"
-        );
+    for (wanted, content) in
+        [("linux/arm/v7", "v6"), ("linux/arm/v5", "v5"), ("linux/amd64/v3", "first"), ("linux/arm64", "v8")]
+    {
+        assert_eq!(layer_for(&*source, &root, wanted).unwrap(), content, "{wanted}");
     }
     for absent in ["linux/riscv64", "windows/amd64", "unknown/unknown"] {
         let error = layer_for(&*source, &root, absent).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
         assert!(
-            error
-                .to_string()
-                .ends_with("there are: linux/arm/v5, linux/arm/v6, linux/amd64, linux/arm64"),
+            error.to_string().ends_with("there are: linux/arm/v5, linux/arm/v6, linux/amd64, linux/arm64"),
             "{error}"
         );
     }
@@ -71,10 +62,7 @@ fn row_125_an_entry_without_a_platform_is_asked_through_its_config() {
         let helm = tree.blob("application/vnd.cncf.helm.config.v1+json", b"not even json");
         let chart = tree.manifest(&helm, &[]);
         let text = tree.blob("text/plain", b"text");
-        let (arm, amd) = (
-            tree.image("linux/arm64", "arm"),
-            tree.image("linux/amd64", "amd"),
-        );
+        let (arm, amd) = (tree.image("linux/arm64", "arm"), tree.image("linux/amd64", "amd"));
         tree.index(&[chart, text, arm, amd])
     });
     assert_eq!(layer_for(&*source, &root, "linux/amd64").unwrap(), "amd");
@@ -101,20 +89,10 @@ fn row_125_nested_indexes_are_followed_to_a_depth() {
     for (descriptor, bytes) in resolved.nested.iter().chain(&resolved.index) {
         descriptor.verify(bytes).unwrap();
     }
-    resolved
-        .manifest_descriptor
-        .verify(&resolved.manifest_bytes)
-        .unwrap();
-    resolved
-        .manifest
-        .config
-        .verify(&resolved.config_bytes)
-        .unwrap();
+    resolved.manifest_descriptor.verify(&resolved.manifest_bytes).unwrap();
+    resolved.manifest.config.verify(&resolved.config_bytes).unwrap();
     let (_bench, source, root) = layout(nest(9));
-    refused(
-        layer_for(&*source, &root, "linux/amd64"),
-        "more than 8 indexes",
-    );
+    refused(layer_for(&*source, &root, "linux/amd64"), "more than 8 indexes");
 }
 
 #[test]
@@ -136,21 +114,12 @@ fn row_125_only_what_is_chosen_must_be_there() {
     let (bench, source, root) = layout(|tree| {
         let here = tree.image("linux/amd64", "here");
         let gone = tree.image("linux/arm64", "gone");
-        tree.index(&[
-            for_platform(gone, "linux/arm64"),
-            for_platform(here, "linux/amd64"),
-        ])
+        tree.index(&[for_platform(gone, "linux/arm64"), for_platform(here, "linux/amd64")])
     });
-    let gone = resolve(&*source, &root, Some(&"arm64".parse().unwrap()))
-        .unwrap()
-        .manifest_descriptor
-        .digest;
+    let gone = resolve(&*source, &root, Some(&"arm64".parse().unwrap())).unwrap().manifest_descriptor.digest;
     std::fs::remove_file(bench.path("layout/blobs/sha256").join(gone.hex())).unwrap();
     assert_eq!(layer_for(&*source, &root, "linux/amd64").unwrap(), "here");
-    refused(
-        layer_for(&*source, &root, "linux/arm64"),
-        &format!("blob {gone} is missing"),
-    );
+    refused(layer_for(&*source, &root, "linux/arm64"), &format!("blob {gone} is missing"));
 }
 
 #[test]
@@ -161,10 +130,7 @@ fn s19_a_manifest_alone_is_taken_unless_another_platform_was_asked_for() {
     let error = layer_for(&*source, &root, "linux/amd64").unwrap_err();
     assert_eq!(
         (error.kind(), error.to_string()),
-        (
-            ErrorKind::NotFound,
-            "image is for linux/s390x, not for linux/amd64".into()
-        )
+        (ErrorKind::NotFound, "image is for linux/s390x, not for linux/amd64".into())
     );
 }
 
@@ -184,20 +150,11 @@ fn row_123_a_descriptor_and_its_document_agree() {
     let (_bench, source, root) = layout(|tree| tree.image("linux/amd64", "x"));
     for (media_type, words) in [
         (OCI_INDEX, "expected media type"),
-        (
-            "application/vnd.docker.distribution.manifest.v2+json",
-            "expected media type",
-        ),
-        (
-            "application/vnd.docker.distribution.manifest.v1+prettyjws",
-            "expected media type",
-        ),
+        ("application/vnd.docker.distribution.manifest.v2+json", "expected media type"),
+        ("application/vnd.docker.distribution.manifest.v1+prettyjws", "expected media type"),
         ("application/octet-stream", "not a container image"),
     ] {
-        let wrong = Descriptor {
-            media_type: media_type.to_owned(),
-            ..root.clone()
-        };
+        let wrong = Descriptor { media_type: media_type.to_owned(), ..root.clone() };
         refused(resolve(&*source, &wrong, None), words);
     }
 }
@@ -210,39 +167,16 @@ fn rows_121_122_130_131_are_refused_before_anything_is_written() {
     other_type["rootfs"]["type"] = "layers+base".into();
     let encrypted = format!("{OCI_LAYER}+gzip+encrypted");
     for (config, config_type, layers, words) in [
-        (
-            &good,
-            OCI_CONFIG,
-            vec![OCI_LAYER; 2],
-            "2 layers but 1 diff IDs",
-        ),
+        (&good, OCI_CONFIG, vec![OCI_LAYER; 2], "2 layers but 1 diff IDs"),
         (&good, OCI_CONFIG, vec![], "0 layers but 1 diff IDs"),
-        (
-            &other_type,
-            OCI_CONFIG,
-            vec![OCI_LAYER],
-            "expected rootfs.type `layers`",
-        ),
-        (
-            &good,
-            "application/vnd.oci.empty.v1+json",
-            vec![OCI_LAYER],
-            "not a container image",
-        ),
+        (&other_type, OCI_CONFIG, vec![OCI_LAYER], "expected rootfs.type `layers`"),
+        (&good, "application/vnd.oci.empty.v1+json", vec![OCI_LAYER], "not a container image"),
         (&good, OCI_CONFIG, vec![encrypted.as_str()], "is encrypted"),
-        (
-            &good,
-            OCI_CONFIG,
-            vec!["application/vnd.wasm.content.layer.v1+wasm"],
-            "not a container image",
-        ),
+        (&good, OCI_CONFIG, vec!["application/vnd.wasm.content.layer.v1+wasm"], "not a container image"),
     ] {
         let (_bench, source, root) = layout(|tree| {
             let config = tree.blob(config_type, config.to_string().as_bytes());
-            let layers: Vec<Value> = layers
-                .iter()
-                .map(|media_type| layer(tree, media_type))
-                .collect();
+            let layers: Vec<Value> = layers.iter().map(|media_type| layer(tree, media_type)).collect();
             tree.manifest(&config, &layers)
         });
         refused(resolve(&*source, &root, None), words);

@@ -27,11 +27,7 @@ fn compressed(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
     bzip2.write_all(bytes).unwrap();
     let zstd = |bytes| zstd::stream::encode_all(bytes, 1).unwrap();
-    let skippable = [
-        &[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3][..],
-        &zstd(bytes),
-    ]
-    .concat();
+    let skippable = [&[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3][..], &zstd(bytes)].concat();
     vec![
         ("gzip", gzip(bytes)),
         ("gzip members", [gzip(one), gzip(b""), gzip(two)].concat()),
@@ -49,9 +45,7 @@ fn compressed_archives_are_read_as_docker_load_does() {
     let plain = image();
     for (name, bytes) in compressed(&plain) {
         let bench = Bench::new();
-        let source = bench
-            .open_file(&bytes)
-            .unwrap_or_else(|error| panic!("{name}: {}", chain(&error)));
+        let source = bench.open_file(&bytes).unwrap_or_else(|error| panic!("{name}: {}", chain(&error)));
         let image = source.images().unwrap().remove(0);
         resolve(&*source, &image.descriptor, None).unwrap();
         assert!(bench.scratch.entries().unwrap().is_empty(), "{name}");
@@ -61,33 +55,21 @@ fn compressed_archives_are_read_as_docker_load_does() {
 #[test]
 fn damaged_and_cut_streams_are_refused() {
     let plain = image();
-    for (name, bytes) in compressed(&plain)
-        .into_iter()
-        .filter(|(name, _)| !name.contains("padded"))
-    {
+    for (name, bytes) in compressed(&plain).into_iter().filter(|(name, _)| !name.contains("padded")) {
         let bench = Bench::new();
         for cut in [bytes.len() / 3, bytes.len() * 3 / 4, bytes.len() - 1] {
-            let cut = bench
-                .open_file(&bytes[..cut])
-                .map(|_| ())
-                .map_err(|error| error.kind());
+            let cut = bench.open_file(&bytes[..cut]).map(|_| ()).map_err(|error| error.kind());
             assert_eq!(cut, Err(ErrorKind::Refused), "{name}");
         }
         assert!(bench.scratch.entries().unwrap().is_empty(), "{name}");
     }
     let bench = Bench::new();
-    refused(
-        bench.open_file(&[gzip(&plain), b"garbage".to_vec()].concat()),
-        "damaged or cut gzip stream",
-    );
-    refused(
-        bench.open_file(&[gzip(&plain), vec![0; 9], gzip(&plain)].concat()),
-        "damaged or cut gzip stream",
-    );
+    refused(bench.open_file(&[gzip(&plain), b"garbage".to_vec()].concat()), "gzip");
+    refused(bench.open_file(&[gzip(&plain), vec![0; 9], gzip(&plain)].concat()), "gzip");
     let mut wrong = gzip(&plain);
     let crc = wrong.len() - 8;
     wrong[crc] ^= 1;
-    refused(bench.open_file(&wrong), "damaged or cut gzip stream");
+    refused(bench.open_file(&wrong), "gzip");
 }
 
 #[test]
@@ -110,8 +92,7 @@ fn a_pipe_and_a_file_read_from_its_middle_are_spooled() {
         spooled.seek(SeekFrom::Start(0)).unwrap();
         spooled.read_to_end(&mut got).unwrap();
         assert_eq!(got, image());
-        let mut file =
-            File::open(bench.file("prefixed", &[b"skip".to_vec(), bytes].concat())).unwrap();
+        let mut file = File::open(bench.file("prefixed", &[b"skip".to_vec(), bytes].concat())).unwrap();
         file.seek(SeekFrom::Start(4)).unwrap();
         let spooled = seekable(file, &bench.scratch, &Cancel::new()).unwrap();
         assert_eq!(spooled.metadata().unwrap().len(), image().len() as u64);
@@ -124,8 +105,6 @@ fn spooling_can_be_cancelled() {
     let cancel = Cancel::new();
     cancel.raise(2);
     let spec = SourceSpec::Path(bench.file("a.tar.gz", &gzip(&image())));
-    let error = open(&spec, &bench.scratch, &cancel)
-        .map(|_| ())
-        .unwrap_err();
+    let error = open(&spec, &bench.scratch, &cancel).map(|_| ()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interrupted(2));
 }

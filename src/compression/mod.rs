@@ -1,5 +1,9 @@
 //! Compression, told by the bytes and never by the media type (layer-semantics rows 110 to 116).
 
+#[cfg(test)]
+mod tests;
+mod zstd_window;
+
 use std::io::{self, BufRead, BufReader, Read};
 
 use bzip2::bufread::MultiBzDecoder;
@@ -9,9 +13,16 @@ use liblzma::stream::{CONCATENATED, Stream};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
+use zstd_window::Turn;
 
 /// Input buffer of a decoder.
 const BUFFER: usize = 128 * 1024;
+
+/// The largest zstd window that is decoded unless a caller wants more: 128 MiB.
+pub const ZSTD_WINDOW_LOG: u32 = 27;
+
+/// How many bytes [`Compression::detect`] looks at.
+pub const MAGIC: usize = 6;
 
 /// Most memory that an xz stream may ask for.
 const XZ_MEMORY: u64 = 256 << 20;
@@ -52,14 +63,16 @@ pub fn decompress<'a>(
     zstd_window_log: u32,
 ) -> Result<(Box<dyn Read + Send + 'a>, Compression)> {
     let mut blob = BufReader::with_capacity(BUFFER, blob);
-    let mut start = [0; 6];
+    let mut start = [0; 18];
     let have = peek(&mut blob, &mut start)?;
     let compression = Compression::detect(&start[..have]);
     let blob = io::Cursor::new(start).take(have as u64).chain(blob);
+    let mut turn = None;
     let decoder: Box<dyn Read + Send + 'a> = match compression {
         Compression::None => return Ok((Box::new(blob), compression)),
         Compression::Gzip => Box::new(Members::new(blob)),
         Compression::Zstd => {
+            turn = Turn::wait(&start[..have]);
             let mut decoder = zstd::stream::read::Decoder::with_buffer(blob).map_err(format_error)?;
             decoder.window_log_max(zstd_window_log).map_err(format_error)?;
             Box::new(decoder)
@@ -71,7 +84,7 @@ pub fn decompress<'a>(
         }
         Compression::Bzip2 => Box::new(MultiBzDecoder::new(blob)),
     };
-    Ok((Box::new(Named { decoder, compression }), compression))
+    Ok((Box::new(Named { decoder, compression, _turn: turn }), compression))
 }
 
 /// Reads the first bytes; fewer at the end of the input.
@@ -92,6 +105,7 @@ fn peek(input: &mut impl Read, start: &mut [u8]) -> Result<usize> {
 struct Named<'a> {
     decoder: Box<dyn Read + Send + 'a>,
     compression: Compression,
+    _turn: Option<Turn>,
 }
 
 impl Read for Named<'_> {
@@ -113,7 +127,8 @@ impl Read for Named<'_> {
 }
 
 fn format_error(error: io::Error) -> Error {
-    let from_below = error.raw_os_error().is_some() || error.get_ref().is_some_and(|inner| inner.is::<Error>());
+    let from_below = error.raw_os_error().is_some()
+        || error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Error>);
     if from_below { Error::from(error) } else { Error::new(ErrorKind::Refused, error.to_string()) }
 }
 
@@ -122,6 +137,8 @@ struct Members<R> {
     state: State<R>,
 }
 
+/// The decoder is large beside the rest, and there is one of it a layer.
+#[expect(clippy::large_enum_variant, reason = "one value per layer")]
 enum State<R> {
     Member(GzDecoder<R>),
     Between(R),

@@ -1,3 +1,0 @@
-//! Privileged integration tests of rootlay on the real kernel.
-
-fn main() {}

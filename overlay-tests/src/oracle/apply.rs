@@ -1,0 +1,119 @@
+//! One layer: marks first, then entries in archive order, then the hard links that had to wait.
+
+use super::links::Links;
+use super::model::{Kind, Model, Stop, described};
+use super::names::{Meaning, Path, meaning};
+use crate::fixture::{Entry, Kind as EntryKind};
+
+impl Model {
+    /// Applies a layer; on failure the model stays as it was.
+    pub fn apply(&mut self, entries: &[Entry]) -> Result<(), Stop> {
+        let meanings: Vec<Meaning> = entries.iter().map(meaning).collect::<Result<_, _>>()?;
+        if let Some(stop) = row_24(&meanings, entries) {
+            return Err(stop);
+        }
+        let mut below = self.clone();
+        below.layer += 1;
+        // Symlinks of the layer lead to where its marks point, and its marks decide where its entries land: start from the
+        // tree below and go on until both agree.
+        let mut marks = below.resolve_marks(&meanings)?;
+        for _ in 0..4 {
+            let mut result = below.clone();
+            result.apply_marks(&marks);
+            let outcome = result.apply_entries(entries, &meanings);
+            let again = result.resolve_marks(&meanings)?;
+            if again == marks {
+                outcome?;
+                *self = result;
+                return Ok(());
+            }
+            marks = again;
+        }
+        Err(Stop::Open(
+            "marks that decide where they point themselves".into(),
+        ))
+    }
+
+    /// Applies the entries, all of them even after a failure, and returns the first one.
+    fn apply_entries(&mut self, entries: &[Entry], meanings: &[Meaning]) -> Result<(), Stop> {
+        let mut links = Links::default();
+        let mut outcome = Ok(());
+        for (entry, meaning) in entries.iter().zip(meanings) {
+            if let Meaning::Content(path) = meaning {
+                outcome = outcome.and(self.apply_entry(entry, path, &mut links));
+            }
+        }
+        outcome.and(links.finish(self))
+    }
+
+    fn apply_entry(&mut self, entry: &Entry, path: &Path, links: &mut Links) -> Result<(), Stop> {
+        let place = match path.split() {
+            Some((parent, name)) => self.make_dir(&parent)?.join(name),
+            None => Path::root(),
+        };
+        let device = |number: &u64| u32::try_from(*number).unwrap();
+        let kind = match &entry.kind {
+            EntryKind::Hardlink(target) => return links.apply(self, &place, target),
+            EntryKind::Dir => {
+                return {
+                    self.apply_dir(entry, &place);
+                    Ok(())
+                };
+            }
+            EntryKind::File(content) => Kind::File(content.clone()),
+            EntryKind::Symlink(target) if target.is_empty() => {
+                return Err(Stop::Refused("a symlink without a target (row 80)".into()));
+            }
+            EntryKind::Symlink(target) => Kind::Symlink(target.clone()),
+            EntryKind::Char(0, 0) => {
+                // Row 19: a lower file of that name is hidden, the device itself is not made.
+                self.remove(&place);
+                return Ok(());
+            }
+            EntryKind::Char(major, minor) => Kind::Char(device(major), device(minor)),
+            EntryKind::Block(major, minor) => Kind::Block(device(major), device(minor)),
+            EntryKind::Fifo => Kind::Fifo,
+            EntryKind::Special(..) => {
+                return Err(Stop::Open("a type that the model does not know".into()));
+            }
+        };
+        self.place(&place, described(entry, kind));
+        Ok(())
+    }
+
+    /// A directory over a directory takes the new metadata and keeps its content; it replaces anything else.
+    fn apply_dir(&mut self, entry: &Entry, place: &Path) {
+        let inode = described(entry, Kind::Dir);
+        if self.is_dir(place) {
+            let slot = self.paths.get_mut(place).unwrap();
+            slot.layer = self.layer;
+            let index = slot.inode;
+            self.inodes[index] = inode;
+        } else {
+            self.place(place, inode);
+        }
+    }
+}
+
+/// An opaque mark below a file of the same layer is refused (row 24). After the mark the file might count as the last entry
+/// of a duplicated path: open.
+fn row_24(meanings: &[Meaning], entries: &[Entry]) -> Option<Stop> {
+    let is_file = |wanted: &Path| {
+        let last = meanings
+            .iter()
+            .rposition(|meaning| matches!(meaning, Meaning::Content(path) if path == wanted))?;
+        let in_the_way = !matches!(entries[last].kind, EntryKind::Dir | EntryKind::Symlink(_));
+        in_the_way.then_some(last)
+    };
+    meanings.iter().enumerate().find_map(|(index, meaning)| {
+        let Meaning::Opaque(parent) = meaning else {
+            return None;
+        };
+        let file = is_file(parent)?;
+        Some(if file < index {
+            Stop::Refused("an opaque mark below a file of the same layer (row 24)".into())
+        } else {
+            Stop::Open("a file over a directory with an opaque mark".into())
+        })
+    })
+}

@@ -1,0 +1,74 @@
+//! Whiteouts and opaque marks: where they point, and what they remove.
+
+use std::collections::BTreeSet;
+
+use super::model::{Inode, Kind, Model, Stop};
+use super::names::{Meaning, Path};
+use super::resolve::Found;
+
+/// The marks of a layer with their symlinks resolved.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Marks {
+    hidden: BTreeSet<Path>,
+    opaque: BTreeSet<Path>,
+}
+
+impl Model {
+    /// Where the marks of this layer point in the tree as it is now.
+    pub(super) fn resolve_marks(&self, meanings: &[Meaning]) -> Result<Marks, Stop> {
+        let mut marks = Marks::default();
+        for meaning in meanings {
+            match meaning {
+                Meaning::Whiteout(parent, name) => match self.find_dir(parent) {
+                    Found::Dir(parent) => {
+                        marks.hidden.insert(parent.join(name));
+                    }
+                    Found::Missing(_)
+                    | Found::NonDir {
+                        of_this_layer: false,
+                        ..
+                    } => {}
+                    found => return Err(Stop::Open(format!("a whiteout below {found:?}"))),
+                },
+                Meaning::Opaque(parent) => match self.find_dir(parent) {
+                    Found::Dir(place) | Found::Missing(place) => {
+                        marks.opaque.insert(place);
+                    }
+                    Found::NonDir {
+                        of_this_layer: false,
+                        through_symlink: false,
+                        place,
+                    } => {
+                        marks.opaque.insert(place);
+                    }
+                    found => return Err(Stop::Open(format!("an opaque mark below {found:?}"))),
+                },
+                Meaning::Content(_) | Meaning::Nothing => {}
+            }
+        }
+        Ok(marks)
+    }
+
+    /// Removes what the marks hide, then makes the directories that opaque marks imply.
+    pub(super) fn apply_marks(&mut self, marks: &Marks) {
+        for path in &marks.hidden {
+            self.remove(path);
+        }
+        for path in &marks.opaque {
+            self.empty_dir(path);
+        }
+        for path in &marks.opaque {
+            for depth in 1..=path.0.len() {
+                let part = Path(path.0[..depth].to_vec());
+                if !self.is_dir(&part) {
+                    self.place(&part, Inode::implied_dir());
+                }
+            }
+        }
+        debug_assert!(
+            self.paths
+                .values()
+                .all(|slot| self.inodes[slot.inode].kind != Kind::Pending)
+        );
+    }
+}

@@ -1,0 +1,99 @@
+//! Every dependency has a licence that `deny.toml` allows. `cargo deny` says the same where it is installed.
+
+use std::process::Command;
+
+/// The strings of `allow = [ … ]` in the `[licenses]` table.
+fn allowed(deny: &str) -> Vec<String> {
+    let table = deny.split("[licenses]").nth(1).unwrap_or_default();
+    let list = table.split_once("allow = [").and_then(|(_, rest)| rest.split_once(']'));
+    let list = list.map(|(list, _)| list).unwrap_or_default();
+    list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// Whether an SPDX expression can be met with the allowed licences. Parentheses, `OR` below `AND` below `WITH`;
+/// an old-style slash means `OR`.
+fn is_met(expression: &str, allowed: &[String]) -> bool {
+    let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
+    let words: Vec<&str> = spaced.split_whitespace().collect();
+    let mut at = 0;
+    let met = either(&words, &mut at, allowed);
+    met && at == words.len()
+}
+
+fn either(words: &[&str], at: &mut usize, allowed: &[String]) -> bool {
+    let mut met = both(words, at, allowed);
+    while words.get(*at) == Some(&"OR") {
+        *at += 1;
+        met |= both(words, at, allowed);
+    }
+    met
+}
+
+fn both(words: &[&str], at: &mut usize, allowed: &[String]) -> bool {
+    let mut met = one(words, at, allowed);
+    while words.get(*at) == Some(&"AND") {
+        *at += 1;
+        met &= one(words, at, allowed);
+    }
+    met
+}
+
+fn one(words: &[&str], at: &mut usize, allowed: &[String]) -> bool {
+    let Some(&word) = words.get(*at) else {
+        return false;
+    };
+    *at += 1;
+    if word == "(" {
+        let met = either(words, at, allowed);
+        let closed = words.get(*at) == Some(&")");
+        *at += 1;
+        return met && closed;
+    }
+    let mut licence = word.to_owned();
+    if let (Some(&"WITH"), Some(exception)) = (words.get(*at), words.get(*at + 1)) {
+        *at += 2;
+        licence = format!("{word} WITH {exception}");
+    }
+    allowed.contains(&licence)
+}
+
+#[test]
+fn every_dependency_has_an_allowed_licence() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let allowed = allowed(&std::fs::read_to_string(format!("{root}/deny.toml")).unwrap());
+    assert!(allowed.len() > 3, "deny.toml lists no licences: {allowed:?}");
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--locked", "--filter-platform", &target])
+        .current_dir(root)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    assert!(packages.len() > 20, "{} packages", packages.len());
+    let bad: Vec<String> = packages
+        .iter()
+        .filter(|package| !package["license"].as_str().is_some_and(|licence| is_met(licence, &allowed)))
+        .map(|package| format!("{} {}: {}", package["name"], package["version"], package["license"]))
+        .collect();
+    assert!(bad.is_empty(), "licences that deny.toml does not allow:\n{}", bad.join("\n"));
+}
+
+#[test]
+fn licence_expressions_are_understood() {
+    let allowed = ["MIT".to_owned(), "Zlib".to_owned(), "Apache-2.0 WITH LLVM-exception".to_owned()];
+    for met in [
+        "MIT",
+        "MIT OR GPL-3.0",
+        "GPL-3.0/MIT",
+        "MIT AND Zlib",
+        "(GPL-3.0 OR MIT) AND Zlib",
+        "Apache-2.0 WITH LLVM-exception OR Apache-2.0",
+    ] {
+        assert!(is_met(met, &allowed), "{met}");
+    }
+    for unmet in ["", "GPL-3.0", "MIT AND GPL-3.0", "(MIT OR GPL-3.0) AND GPL-3.0", "Apache-2.0", "(MIT", "MIT Zlib"] {
+        assert!(!is_met(unmet, &allowed), "{unmet}");
+    }
+}
