@@ -103,7 +103,8 @@ pub fn text(error: &Error) -> String {
             text.push_str(": no space left");
         }
     }
-    printable::lines(&text)
+    // What a message quotes may hold line ends, but the message is one line.
+    printable::word(text.as_bytes())
 }
 
 #[cfg(test)]
@@ -158,5 +159,11 @@ mod tests {
         assert!(text(&full).contains("no space left"), "{}", text(&full));
         let quota = Error::io("write x", io::Error::from_raw_os_error(122));
         assert!(text(&quota).contains("no space left"), "{}", text(&quota));
+    }
+
+    #[test]
+    fn an_error_is_one_line() {
+        let error = Error::new(ErrorKind::Refused, "bad number: `a\nb`");
+        assert_eq!(text(&error), "bad number: `a\\nb`");
     }
 }

@@ -10,8 +10,12 @@ use super::grammar::Action;
 pub enum Topic {
     /// An image is read into the store.
     Loading,
-    /// An image becomes a view.
+    /// An image becomes a view in its own directory.
     Mounting,
+    /// An image becomes a view on a directory that was named: that may be what was not found.
+    MountingOn,
+    /// A saved view is mounted again.
+    Remounting,
     /// Views are unmounted.
     Unmounting,
     /// Views are removed.
@@ -27,6 +31,8 @@ impl Topic {
     pub fn of(action: &Action) -> Option<Self> {
         Some(match action {
             Action::Load(_) | Action::Import(_) => Self::Loading,
+            Action::Mount(args) if args.is_again() => Self::Remounting,
+            Action::Mount(args) if args.names_target() => Self::MountingOn,
             Action::Mount(_) => Self::Mounting,
             Action::Umount(_) => Self::Unmounting,
             Action::Rm(_) => Self::RemovingViews,
@@ -51,18 +57,18 @@ pub fn hints(errors: &[Told], topic: Option<Topic>) -> Vec<&'static str> {
 }
 
 fn hint(topic: Topic, kind: ErrorKind) -> Option<&'static str> {
+    use Topic::{Images, Loading, Mounting, MountingOn, Remounting, RemovingImages, RemovingViews, Unmounting};
     match (topic, kind) {
-        (Topic::Mounting | Topic::Images | Topic::RemovingImages, ErrorKind::NotFound) => {
+        (Mounting | Images | RemovingImages, ErrorKind::NotFound) => {
             Some("`rootlay images` lists the images that are here")
         }
-        (Topic::Unmounting | Topic::RemovingViews, ErrorKind::NotFound) => Some("`rootlay mounts` lists the views"),
-        (Topic::Unmounting, ErrorKind::InUse) => Some("`rootlay umount --lazy` detaches a view that is in use"),
-        (Topic::RemovingViews, ErrorKind::InUse) => Some("`rootlay umount` unmounts a view first"),
-        (Topic::RemovingImages, ErrorKind::InUse) => Some("`rootlay mounts` lists the views that use images"),
-        (Topic::Mounting | Topic::Loading, ErrorKind::Unsupported) => {
+        (Remounting | Unmounting | RemovingViews, ErrorKind::NotFound) => Some("`rootlay mounts` lists the views"),
+        (Unmounting, ErrorKind::InUse) => Some("`rootlay umount --lazy` detaches a view that is in use"),
+        (RemovingImages, ErrorKind::InUse) => Some("`rootlay mounts` lists the views that use images"),
+        (Loading | Mounting | MountingOn | Remounting, ErrorKind::Unsupported) => {
             Some("`rootlay info` shows what the kernel and the file system offer")
         }
-        (Topic::Mounting | Topic::Loading, ErrorKind::NoSpace) => {
+        (Loading | Mounting | MountingOn | Remounting, ErrorKind::NoSpace) => {
             Some("`rootlay rmi` removes images that are not needed")
         }
         _ => None,

@@ -31,7 +31,8 @@ pub fn watch(cancel: &Cancel) -> Result<()> {
             }
             first = Some(signal);
             cancel.raise(signal);
-            thread::spawn(move || {
+            // Without the thread the work has all the time it wants, until the second signal.
+            let _ = thread::Builder::new().spawn(move || {
                 thread::sleep(GRACE);
                 low_level::exit(by_signal(signal).into());
             });

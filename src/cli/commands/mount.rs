@@ -50,6 +50,18 @@ pub struct MountArgs {
     image: Option<String>,
 }
 
+impl MountArgs {
+    /// Whether a saved view is mounted again.
+    pub fn is_again(&self) -> bool {
+        self.image.is_none()
+    }
+
+    /// Whether the target is the caller's.
+    pub fn names_target(&self) -> bool {
+        self.target.is_some()
+    }
+}
+
 /// A choice whose default depends on the view; the last of both flags wins.
 #[derive(Debug, Args)]
 struct Suid {
