@@ -72,7 +72,7 @@ impl Rootlay {
             mount.source == source.as_bytes() && mount.target == path.as_os_str().as_bytes()
         };
         record.device = mountinfo::of_self()?.iter().rfind(is_it).map(|mount| mount.dev);
-        record.boot = self.store.boot().to_owned();
+        self.store.boot().clone_into(&mut record.boot);
         record.state = State::Mounted;
         view.write(staging, record)
     }

@@ -77,7 +77,7 @@ mod tests {
             (State::Detached, ReadOnly, true, Verdict::Remove),
             (State::Detached, Writable, true, Verdict::Keep),
         ] {
-            let record = ViewRecord { state, access, ..view("v", "image") };
+            let record = ViewRecord { access, state, ..view("v", "image") };
             assert_eq!(verdict(&record, gone), expected, "{state:?} {access:?} {gone}");
         }
     }

@@ -35,6 +35,12 @@ impl Live {
         self.0.get(name).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether a view whose record cannot be read is mounted on its own directory; another place of it nobody knows.
+    pub fn shows_broken(&self, store: &Store, name: &str) -> bool {
+        let own = store.merged_path(name);
+        self.named(name).iter().any(|at| at.target == own)
+    }
+
     /// Whether nothing shows the view any more, and nobody holds what was detached.
     pub fn is_gone(&self, store: &Store, record: &ViewRecord) -> Result<bool> {
         if !self.mounts(store, record).is_empty() {

@@ -55,8 +55,9 @@ impl Rootlay {
     /// In the results: [`NotFound`](ErrorKind::NotFound), [`Conflict`](ErrorKind::Conflict) for an image with names
     /// in several repositories, [`InUse`](ErrorKind::InUse) for one that a view uses.
     pub fn remove_images(&self, request: RemoveRequest) -> Result<Vec<Result<Removed>>> {
+        let RemoveRequest { images, force } = request;
         let uses = self.uses()?;
-        Ok(request.images.iter().map(|text| self.remove_image(text, &uses, request.force)).collect())
+        Ok(images.into_iter().map(|text| self.remove_image(&text, &uses, force)).collect())
     }
 
     fn uses(&self) -> Result<Vec<Use>> {

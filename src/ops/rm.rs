@@ -15,11 +15,7 @@ impl Rootlay {
         let live = Live::now()?;
         let gone = match view.record() {
             Ok(record) => live.is_gone(&self.store, &record)?,
-            // Of a broken one only its name is known.
-            Err(_) => {
-                let own = self.store.merged_path(name);
-                !live.named(name).iter().any(|at| at.target == own)
-            }
+            Err(_) => !live.shows_broken(&self.store, name),
         };
         if !gone {
             return Err(Error::new(ErrorKind::InUse, format!("the view `{name}` is mounted: unmount it first")));

@@ -1,5 +1,6 @@
 //! The directory that a view is mounted on.
 
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,8 @@ pub(super) struct Target {
     /// Absolute, without symlinks.
     pub path: PathBuf,
     pub dir: Dir,
-    _lock: std::fs::File,
+    /// Holds the lock.
+    lock: File,
 }
 
 impl Target {
@@ -30,11 +32,11 @@ impl Target {
         let open = || -> Result<_> {
             let path = path.canonicalize()?;
             let dir = Dir::open(&path)?;
-            let lock = std::fs::File::open(&path)?;
-            Ok(Self { path, dir, _lock: lock })
+            let lock = File::open(&path)?;
+            Ok(Self { path, dir, lock })
         };
         let target = open().context(|| format!("target {shown}: expected a directory that exists"))?;
-        while !lock::try_lock(&target._lock, Mode::Exclusive, "target")? {
+        while !lock::try_lock(&target.lock, Mode::Exclusive, "target")? {
             cancel.check()?;
             std::thread::sleep(std::time::Duration::from_millis(20));
         }

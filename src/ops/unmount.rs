@@ -75,13 +75,9 @@ impl Rootlay {
         let live = Live::now()?;
         let mut mounted: Vec<(usize, String)> = Vec::new();
         for view in self.store.views()? {
-            let (target, is_mounted) = match &view.content {
-                Ok(record) => (target_of(&self.store, record), !live.mounts(&self.store, record).is_empty()),
-                Err(_) => {
-                    let target = self.store.merged_path(&view.name);
-                    let is_there = live.named(&view.name).iter().any(|at| at.target == target);
-                    (target, is_there)
-                }
+            let (is_mounted, target) = match view.record() {
+                Some(record) => (!live.mounts(&self.store, record).is_empty(), target_of(&self.store, record)),
+                None => (live.shows_broken(&self.store, &view.name), self.store.merged_path(&view.name)),
             };
             if is_mounted {
                 mounted.push((target.components().count(), view.name));
@@ -102,13 +98,11 @@ impl Rootlay {
                 let mounts = live.mounts(&self.store, record);
                 mounts.iter().any(|at| at.own && at.whole && at.target == path)
             };
-            return match records().find(is_there).or_else(|| records().find(|r| target_of(&self.store, r) == path)) {
-                Some(record) => Ok(vec![record.name.clone()]),
-                None => {
-                    let shown = escape(argument.as_bytes());
-                    Err(Error::new(ErrorKind::NotFound, format!("{shown}: no view is mounted there")))
-                }
-            };
+            let was_there = |record: &&ViewRecord| target_of(&self.store, record) == path;
+            let found = records().find(is_there).or_else(|| records().find(was_there));
+            let shown = escape(argument.as_bytes());
+            let missing = || Error::new(ErrorKind::NotFound, format!("{shown}: no view is mounted there"));
+            return found.map(|record| vec![record.name.clone()]).ok_or_else(missing);
         }
         let name = argument.to_string_lossy();
         if views.iter().any(|view| view.name == name) {
@@ -182,13 +176,11 @@ impl Rootlay {
     fn unmount_broken(&self, name: &str, mode: Detach, why: &Error) -> Result<()> {
         let path = self.store.merged_path(name);
         let live = Live::now()?;
-        match live.named(name).iter().find(|at| at.own && at.whole && at.target == path) {
-            Some(at) => detach(name, at, mode),
-            None => {
-                let message = format!("the record of the view `{name}` cannot be read: {}", innermost(why));
-                Err(Error::new(ErrorKind::Failed, message))
-            }
+        if let Some(at) = live.named(name).iter().find(|at| at.own && at.whole && at.target == path) {
+            return detach(name, at, mode);
         }
+        let message = format!("the record of the view `{name}` cannot be read: {}", innermost(why));
+        Err(Error::new(ErrorKind::Failed, message))
     }
 }
 

@@ -51,7 +51,7 @@ impl Rootlay {
             }
             Err(error) => Some(ViewInfo {
                 target: self.store.merged_path(&view.name),
-                mounted: !live.named(&view.name).is_empty(),
+                mounted: live.shows_broken(&self.store, &view.name),
                 image: String::new(),
                 image_id: None,
                 access: Access::Writable,

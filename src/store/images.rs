@@ -138,30 +138,13 @@ impl Store {
                 result => result.context(|| "read the image records".to_owned())?,
             };
             for entry in dir.entries()? {
-                self.read_image(&dir, algorithm, &entry.name, &mut catalog);
+                read_image(&dir, algorithm, &entry.name, &mut catalog);
             }
         }
         catalog.images.sort_by(|one, other| one.id.cmp(&other.id));
         catalog.unreadable.sort_by(|one, other| one.file.cmp(&other.file));
         names::give_to_latest(&mut catalog.images);
         Ok(catalog)
-    }
-
-    fn read_image(&self, dir: &Dir, algorithm: Algorithm, name: &[u8], catalog: &mut Catalog) {
-        let text = String::from_utf8_lossy(name);
-        let id =
-            text.strip_suffix(".json").and_then(|hex| format!("{}:{hex}", algorithm.as_str()).parse::<Digest>().ok());
-        let why = match record::read::<ImageRecord>(dir, name) {
-            Ok(Some(record)) if Some(&record.id) == id.as_ref() && !record.manifests.is_empty() => {
-                return catalog.images.push(record);
-            }
-            // Removed between the listing and now.
-            Ok(None) => return,
-            Ok(Some(record)) => format!("it is the record of {}", record.id),
-            Err(error) => std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string),
-        };
-        let file = format!("images/{}/{}", algorithm.as_str(), escape(name));
-        catalog.unreadable.push(Unreadable { id, file, why });
     }
 
     /// Records an image, and that it has these names now. Everything that it needs is durable already ([`Store::sync`]).
@@ -188,4 +171,20 @@ impl Store {
             Ok(()) => dir.sync().context(tried),
         }
     }
+}
+
+fn read_image(dir: &Dir, algorithm: Algorithm, name: &[u8], catalog: &mut Catalog) {
+    let text = String::from_utf8_lossy(name);
+    let id = text.strip_suffix(".json").and_then(|hex| format!("{}:{hex}", algorithm.as_str()).parse::<Digest>().ok());
+    let why = match record::read::<ImageRecord>(dir, name) {
+        Ok(Some(record)) if Some(&record.id) == id.as_ref() && !record.manifests.is_empty() => {
+            return catalog.images.push(record);
+        }
+        // Removed between the listing and now.
+        Ok(None) => return,
+        Ok(Some(record)) => format!("it is the record of {}", record.id),
+        Err(error) => std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string),
+    };
+    let file = format!("images/{}/{}", algorithm.as_str(), escape(name));
+    catalog.unreadable.push(Unreadable { id, file, why });
 }

@@ -51,10 +51,11 @@ use crate::oci::Digest;
 use crate::sys::dir::Dir;
 
 pub use clock::now;
-pub use images::{Catalog, ImageRecord, Installed, ManifestRecord, Name, Unreadable};
-pub use locks::LayerLock;
+#[cfg(test)]
+pub use images::Name;
+pub use images::{Catalog, ImageRecord, Installed, ManifestRecord, Unreadable};
 pub use mark::{Keep, chains};
-pub use names::{Resolved, ResolvedBy, drop_unused_manifests, no_such_image, same_repository};
+pub use names::{Resolved, ResolvedBy, drop_unused_manifests, same_repository};
 pub use shelf::{Found, Kind};
 pub use staging::{Item, Staging};
 pub use sweep::{Change, Freed};

@@ -112,11 +112,6 @@ pub struct ViewDir {
 }
 
 impl ViewDir {
-    /// The view's name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// The directory.
     pub fn dir(&self) -> &Dir {
         &self.dir
@@ -181,7 +176,7 @@ impl Store {
             let content = dir
                 .map_err(Error::from)
                 .and_then(|dir| Ok((changed(&dir)?, read(&dir, &name))))
-                .map_or_else(|error| (SystemTime::UNIX_EPOCH, Err(error)), |found| found);
+                .unwrap_or_else(|error| (SystemTime::UNIX_EPOCH, Err(error)));
             if content.1.is_err() && !self.views.exists(&entry.name)? {
                 continue;
             }
@@ -262,11 +257,6 @@ impl Store {
     /// Where a view's own directory for its mount is.
     pub fn merged_path(&self, name: &str) -> PathBuf {
         self.path.join("views").join(name).join("merged")
-    }
-
-    /// Where a view's directory is.
-    pub fn view_path(&self, name: &str) -> PathBuf {
-        self.path.join("views").join(name)
     }
 }
 

@@ -52,12 +52,12 @@ impl Config {
             }
             "LABEL" => {
                 for (key, value) in self.pairs(rest)? {
-                    self.insert("Labels", key, json!(value));
+                    self.insert("Labels", &key, &json!(value));
                 }
             }
             "EXPOSE" => {
                 for port in self.words(rest)?.iter().map(|word| ports(word)).collect::<Result<Vec<_>, _>>()?.concat() {
-                    self.insert("ExposedPorts", port, json!({}));
+                    self.insert("ExposedPorts", &port, &json!({}));
                 }
             }
             "VOLUME" => {
@@ -68,7 +68,7 @@ impl Config {
                 for volume in volumes {
                     match volume.trim() {
                         "" => return Err("a volume needs a path".to_owned()),
-                        path => self.insert("Volumes", path.to_owned(), json!({})),
+                        path => self.insert("Volumes", path, &json!({})),
                     }
                 }
             }
@@ -97,17 +97,16 @@ impl Config {
         self.object.insert(key.to_owned(), value);
     }
 
-    fn insert(&mut self, object: &str, key: String, value: Value) {
+    fn insert(&mut self, object: &str, key: &str, value: &Value) {
         let object = self.object.entry(object).or_insert_with(|| json!({}));
-        object.as_object_mut().into_iter().for_each(|object| drop(object.insert(key.clone(), value.clone())));
+        object.as_object_mut().into_iter().for_each(|object| drop(object.insert(key.to_owned(), value.clone())));
     }
 
     fn set_word(&mut self, key: &str, text: &str) -> Result<(), String> {
         let words = self.words(text)?;
-        match words.as_slice() {
-            [word] => Ok(self.set(key, json!(word))),
-            _ => Err("expected one argument".to_owned()),
-        }
+        let [word] = words.as_slice() else { return Err("expected one argument".to_owned()) };
+        self.set(key, json!(word));
+        Ok(())
     }
 
     fn variables(&self) -> BTreeMap<String, String> {

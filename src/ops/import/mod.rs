@@ -16,9 +16,9 @@ use super::{Limits, Rootlay};
 use crate::compression::Compression;
 use crate::content::Ingest;
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::oci::{Algorithm, Descriptor, Digest, ImageConfig, Manifest, Platform, Reference, media_type};
+use crate::oci::{Algorithm, Descriptor, Digest, ImageConfig, Platform, Reference, media_type};
 use crate::progress::{Phase, Task};
-use crate::store::{self, Item, Kind};
+use crate::store::{self, Item};
 
 /// Where the tar is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -27,7 +27,7 @@ struct Reader<'a> {
     variables: &'a BTreeMap<String, String>,
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     fn next(&mut self) -> Option<char> {
         let mut chars = self.rest.chars();
         let next = chars.next();

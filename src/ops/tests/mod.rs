@@ -1,5 +1,6 @@
 //! What the use cases decide without a disk.
 
+mod flow;
 mod remove;
 
 use std::time::SystemTime;

@@ -43,7 +43,9 @@ fn user(running: bool) -> [Use; 1] {
 }
 
 /// What goes: names, and whether the image does.
-fn outcome(decision: Result<Decision>) -> std::result::Result<(Vec<String>, bool), (ErrorKind, String)> {
+type Outcome = std::result::Result<(Vec<String>, bool), (ErrorKind, String)>;
+
+fn outcome(decision: Result<Decision>) -> Outcome {
     let short = digest("manifest of x").to_string();
     decision
         .map(|decision| {
@@ -55,7 +57,8 @@ fn outcome(decision: Result<Decision>) -> std::result::Result<(Vec<String>, bool
         .map_err(|error| (error.kind(), error.to_string()))
 }
 
-fn removed(names: &[&str], deleted: bool) -> std::result::Result<(Vec<String>, bool), (ErrorKind, String)> {
+#[expect(clippy::unnecessary_wraps, reason = "it is compared with results")]
+fn removed(names: &[&str], deleted: bool) -> Outcome {
     Ok((names.iter().map(|name| (*name).to_owned()).collect(), deleted))
 }
 

@@ -63,7 +63,7 @@ fn s60_a_whole_id_then_a_name_then_a_prefix() {
 #[test]
 fn an_ambiguous_prefix_names_its_candidates() {
     let mut other = with_id('a', &[]);
-    other.id = format!("sha256:a{}", HEX.replacen("0", "1", 1)).parse().unwrap();
+    other.id = format!("sha256:a{}", HEX.replacen('0', "1", 1)).parse().unwrap();
     let catalog = Catalog { images: vec![with_id('a', &[]), other.clone()], unreadable: Vec::new() };
     let error = resolve(&catalog, "a").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Failed);
