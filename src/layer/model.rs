@@ -1,15 +1,17 @@
 //! What the image specification wants: the layers of a stack applied one after another to an empty directory
 //! (image-spec, layer.md, "Applying Changesets"; layer-semantics section L).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use super::diff_tree::{DiffTree, Slot};
 use super::flat::{FlatTree, Kind, Node, Origin};
 use super::paths::{PathId, PathTable};
 use super::records::{Records, What};
 use super::resolve::{Found, Look, Missing, Space, missing_directories, resolve};
 use crate::error::{Context, Error, Result};
 use crate::sys::errno::escape;
+
+/// Symlinks of a layer can lead its marks elsewhere, and its marks can remove symlinks: how often that is followed.
+const MAX_ROUNDS: usize = 8;
 
 /// One layer on its way onto the tree.
 #[derive(Debug)]
@@ -20,28 +22,24 @@ pub struct Applying<'a> {
     pub raw: &'a [PathId],
     /// Raw paths of its hard-link targets, by record.
     pub targets: &'a HashMap<u32, PathId>,
-    /// What it holds alone.
-    pub diff: &'a DiffTree,
 }
 
-/// The tree and the layer that marks come from: symlinks of both count for the way of a mark (rows 11, 12).
-struct MarkSpace<'a> {
+/// Where the marks of a layer lead.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Marks {
+    hidden: BTreeSet<PathId>,
+    opaque: BTreeSet<PathId>,
+}
+
+/// The tree as it is.
+struct PlainSpace<'a> {
     tree: &'a FlatTree,
-    applying: &'a Applying<'a>,
+    layers: &'a [&'a Records],
 }
 
-impl Space for MarkSpace<'_> {
+impl Space for PlainSpace<'_> {
     fn look(&self, path: PathId) -> Look<'_> {
-        let below = look(self.tree, self.applying.layers, path);
-        match self.applying.diff.slot(path) {
-            _ if path == PathId::ROOT => Look::Directory,
-            Slot::Symlink(record) => Look::Symlink(self.applying.records().symlink_target(record)),
-            Slot::Directory(_) => Look::Directory,
-            Slot::Implied if !matches!(below, Look::Symlink(_)) => Look::Directory,
-            Slot::Absent | Slot::Implied => below,
-            Slot::Whiteout => Look::Absent,
-            Slot::Content(_) | Slot::Pending(_) => Look::Other,
-        }
+        look(self.tree, self.layers, path)
     }
 }
 
@@ -88,47 +86,94 @@ impl Applying<'_> {
     }
 
     /// Applies the layer: first its marks, which only touch what is below, then its entries in order.
+    ///
+    /// The way of a mark may go through symlinks of the layer itself (row 11), whatever their order: its place is
+    /// looked up in the tree as the layer leaves it. Where that is another place than before, the layer is applied
+    /// again.
     pub fn apply(&self, tree: &mut FlatTree, paths: &mut PathTable) -> Result<()> {
-        self.apply_marks(tree, paths)?;
+        let mut marks = self.find_marks(tree, paths)?;
+        if marks == Marks::default() {
+            return self.apply_entries(tree, paths);
+        }
+        let below = tree.clone();
+        for _ in 0..MAX_ROUNDS {
+            for &path in &marks.hidden {
+                tree.remove(paths, path);
+            }
+            for &path in &marks.opaque {
+                if tree.get(path).is_some_and(Node::is_directory) {
+                    tree.clear(paths, path);
+                }
+            }
+            let outcome = self.apply_entries(tree, paths);
+            let again = self.find_marks(tree, paths)?;
+            if again == marks {
+                outcome?;
+                self.refuse_marks_below_files(tree, paths)?;
+                return self.make_opaque_directories(tree, paths);
+            }
+            marks = again;
+            tree.clone_from(&below);
+        }
+        Err(Error::refused("whiteouts that lead to the symlinks on their own way"))
+    }
+
+    fn apply_entries(&self, tree: &mut FlatTree, paths: &mut PathTable) -> Result<()> {
         let mut plinks = HashMap::new();
         let mut pending = Vec::new();
-        for (number, record) in self.records().iter() {
+        for (number, _) in self.records().iter() {
             let raw = self.raw[number as usize];
             self.apply_entry(tree, paths, number, &mut plinks, &mut pending)
                 .context(|| format!("entry `{}`", escape(&paths.text(raw))))?;
-            debug_assert_eq!(record.path.index() == 0, raw == PathId::ROOT);
         }
-        self.finish_links(tree, paths, &plinks, pending)?;
-        for &raw in self.diff.opaque_marks() {
-            if let Found::At(path) = self.resolve(tree, paths, raw, Missing::IsDirectory)? {
-                self.imply(tree, paths, path);
+        self.finish_links(tree, paths, &plinks, pending)
+    }
+
+    /// The marks with their records and the directories that they are in, as written.
+    fn marks(&self, paths: &PathTable) -> Vec<(u32, What, PathId)> {
+        let marks = self.records().iter().filter_map(|(number, record)| match record.what {
+            What::Whiteout => Some((number, record.what, paths.parent(self.raw[number as usize]))),
+            What::Opaque => Some((number, record.what, self.raw[number as usize])),
+            _ => None,
+        });
+        marks.collect()
+    }
+
+    fn find_marks(&self, tree: &FlatTree, paths: &mut PathTable) -> Result<Marks> {
+        let mut found = Marks::default();
+        for (number, what, directory) in self.marks(paths) {
+            let space = PlainSpace { tree, layers: self.layers };
+            // What is missing may be made by the layer; that must not count as another place.
+            let Found::At(directory) = resolve(paths, &space, directory, Missing::IsDirectory)? else { continue };
+            if what == What::Opaque {
+                found.opaque.insert(directory);
+            } else {
+                found.hidden.insert(paths.same_name_in(directory, self.raw[number as usize])?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// A mark below a file that the layer put there before it is refused (rows 24, 46); a file that came later took
+    /// the place of the directory, marks and all (row 41).
+    fn refuse_marks_below_files(&self, tree: &FlatTree, paths: &mut PathTable) -> Result<()> {
+        for (number, _, directory) in self.marks(paths) {
+            let space = PlainSpace { tree, layers: self.layers };
+            let Found::NotDirectory(file) = resolve(paths, &space, directory, Missing::IsDirectory)? else { continue };
+            let before = Origin { layer: self.number(), record: 0 }..Origin { layer: self.number(), record: number };
+            if tree.get(file).is_some_and(|node| before.contains(&node.origin)) {
+                return Err(below_file(paths, file)
+                    .context(format!("entry `{}`", escape(&paths.text(self.raw[number as usize])))));
             }
         }
         Ok(())
     }
 
-    fn apply_marks(&self, tree: &mut FlatTree, paths: &mut PathTable) -> Result<()> {
-        let mut marks: Vec<(usize, bool, PathId)> = self
-            .records()
-            .iter()
-            .filter(|(_, record)| matches!(record.what, What::Whiteout | What::Opaque))
-            .map(|(number, record)| {
-                let raw = self.raw[number as usize];
-                (paths.depth(raw), record.what == What::Opaque, raw)
-            })
-            .collect();
-        // From the top down: what a whiteout removes is no way for a mark below it (row 5).
-        marks.sort_unstable();
-        for (_, opaque, raw) in marks {
-            let directory = if opaque { raw } else { paths.parent(raw) };
-            let space = MarkSpace { tree, applying: self };
-            let Found::At(directory) = resolve(paths, &space, directory, Missing::Stops)? else { continue };
-            if opaque {
-                if tree.get(directory).is_some_and(Node::is_directory) {
-                    tree.clear(paths, directory);
-                }
-            } else if let Some(path) = paths.find(directory, paths.name(raw)) {
-                tree.remove(paths, path);
+    /// An opaque mark makes its directory, as an entry would (row 25).
+    fn make_opaque_directories(&self, tree: &mut FlatTree, paths: &mut PathTable) -> Result<()> {
+        for (_, _, directory) in self.marks(paths).into_iter().filter(|(_, what, _)| *what == What::Opaque) {
+            if let Found::At(path) = self.resolve(tree, paths, directory, Missing::IsDirectory)? {
+                self.imply(tree, paths, path);
             }
         }
         Ok(())
@@ -177,12 +222,7 @@ impl Applying<'_> {
         let above = paths.parent(raw);
         let parent = match self.resolve(tree, paths, above, Missing::IsDirectory)? {
             Found::At(parent) => parent,
-            Found::NotDirectory(file) => {
-                return Err(Error::refused(format!(
-                    "entry below `{}`, which is not a directory",
-                    escape(&paths.text(file))
-                )));
-            }
+            Found::NotDirectory(file) => return Err(below_file(paths, file)),
             Found::Nothing => return Err(Error::refused("path cannot be resolved")),
         };
         self.imply(tree, paths, parent);
@@ -273,4 +313,8 @@ impl Applying<'_> {
             node.kind == Kind::Pending && node.origin == Origin { layer: self.number(), record: number }
         })
     }
+}
+
+fn below_file(paths: &PathTable, file: PathId) -> Error {
+    Error::refused(format!("entry below `{}`, which is not a directory", escape(&paths.text(file))))
 }

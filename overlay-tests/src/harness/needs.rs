@@ -28,13 +28,8 @@ impl Need {
             Self::Root => (nix::unistd::geteuid().is_root(), "root".to_owned()),
             Self::Tool(tool) => (in_path(tool), tool.to_owned()),
             Self::FileSystem(name) => (has_file_system(name), format!("the file system {name}")),
-            Self::Images => (
-                images().is_some_and(|dir| dir.is_dir()),
-                "OVERLAY_TESTS_IMAGES".to_owned(),
-            ),
-            Self::Kernel(major, minor) => {
-                (kernel() >= (major, minor), format!("Linux {major}.{minor}"))
-            }
+            Self::Images => (images().is_some_and(|dir| dir.is_dir()), "OVERLAY_TESTS_IMAGES".to_owned()),
+            Self::Kernel(major, minor) => (kernel() >= (major, minor), format!("Linux {major}.{minor}")),
         };
         (!met).then_some(what)
     }
@@ -56,25 +51,19 @@ pub(super) fn images() -> Option<PathBuf> {
 }
 
 fn in_path(tool: &str) -> bool {
-    env::var_os("PATH")
-        .is_some_and(|path| env::split_paths(&path).any(|dir| dir.join(tool).is_file()))
+    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|dir| dir.join(tool).is_file()))
 }
 
 fn has_file_system(name: &str) -> bool {
     let known = fs::read_to_string("/proc/filesystems").unwrap_or_default();
-    let known = known
-        .lines()
-        .any(|line| line.split_whitespace().last() == Some(name));
+    let known = known.lines().any(|line| line.split_whitespace().last() == Some(name));
     // A module may be loaded by the mount itself; without the tool to make one there is none.
-    name == "tmpfs"
-        || (in_path(&format!("mkfs.{name}")) && (known || Path::new("/sbin/modprobe").exists()))
+    name == "tmpfs" || (in_path(&format!("mkfs.{name}")) && (known || Path::new("/sbin/modprobe").exists()))
 }
 
 fn kernel() -> (u32, u32) {
     let release = rustix::system::uname();
     let release = release.release().to_string_lossy().into_owned();
-    let mut numbers = release
-        .split(|c: char| !c.is_ascii_digit())
-        .filter_map(|part| part.parse().ok());
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok());
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }

@@ -19,10 +19,7 @@ pub struct Output {
 impl Output {
     pub(super) fn new(command: String, output: &process::Output) -> Self {
         Self {
-            code: output
-                .status
-                .code()
-                .unwrap_or_else(|| -output.status.signal().unwrap_or(0)),
+            code: output.status.code().unwrap_or_else(|| -output.status.signal().unwrap_or(0)),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
             command,
@@ -51,12 +48,7 @@ impl Output {
     #[track_caller]
     #[must_use = "`says` returns the output"]
     pub fn says(self, text: &str) -> Self {
-        assert!(
-            self.stderr.contains(text),
-            "{}\n`{text}` is not in stderr: {}",
-            self.command,
-            self.stderr
-        );
+        assert!(self.stderr.contains(text), "{}\n`{text}` is not in stderr: {}", self.command, self.stderr);
         self
     }
 
@@ -64,12 +56,7 @@ impl Output {
     #[track_caller]
     pub fn one_line(&self) -> &str {
         let line = self.stderr.trim_end_matches('\n');
-        assert!(
-            !line.is_empty() && !line.contains('\n'),
-            "{}\nnot one line: {:?}",
-            self.command,
-            self.stderr
-        );
+        assert!(!line.is_empty() && !line.contains('\n'), "{}\nnot one line: {:?}", self.command, self.stderr);
         line
     }
 }

@@ -29,9 +29,7 @@ impl Model {
             }
             marks = again;
         }
-        Err(Stop::Open(
-            "marks that decide where they point themselves".into(),
-        ))
+        Err(Stop::Open("marks that decide where they point themselves".into()))
     }
 
     /// Applies the entries, all of them even after a failure, and returns the first one.
@@ -99,9 +97,7 @@ impl Model {
 /// of a duplicated path: open.
 fn row_24(meanings: &[Meaning], entries: &[Entry]) -> Option<Stop> {
     let is_file = |wanted: &Path| {
-        let last = meanings
-            .iter()
-            .rposition(|meaning| matches!(meaning, Meaning::Content(path) if path == wanted))?;
+        let last = meanings.iter().rposition(|meaning| matches!(meaning, Meaning::Content(path) if path == wanted))?;
         let in_the_way = !matches!(entries[last].kind, EntryKind::Dir | EntryKind::Symlink(_));
         in_the_way.then_some(last)
     };

@@ -20,18 +20,10 @@ impl Links {
     pub fn apply(&mut self, model: &mut Model, place: &Path, target: &[u8]) -> Result<(), Stop> {
         let target = clean(target)?;
         let found = model.find_link_target(&target);
-        let Some(found) = found.filter(|found| model.get(found).unwrap().1.kind != Kind::Pending)
-        else {
+        let Some(found) = found.filter(|found| model.get(found).unwrap().1.kind != Kind::Pending) else {
             let xattrs = BTreeMap::new();
-            let inode = Inode {
-                kind: Kind::Pending,
-                mode: 0,
-                uid: 0,
-                gid: 0,
-                mtime: (0, 0),
-                xattrs,
-                nlink_open: false,
-            };
+            let inode =
+                Inode { kind: Kind::Pending, mode: 0, uid: 0, gid: 0, mtime: (0, 0), xattrs, nlink_open: false };
             model.place(place, inode);
             self.pending.push((model.inodes.len() - 1, target));
             return Ok(());
@@ -47,17 +39,11 @@ impl Links {
         if slot.layer != model.layer {
             self.lower.push((target, slot.inode));
         }
-        if model
-            .paths
-            .get(place)
-            .is_some_and(|there| there.inode == slot.inode)
-        {
+        if model.paths.get(place).is_some_and(|there| there.inode == slot.inode) {
             return Ok(()); // row 75
         }
         if found.is_below(place) {
-            return Err(Stop::Open(
-                "a hard link that replaces a directory above its own target".into(),
-            ));
+            return Err(Stop::Open("a hard link that replaces a directory above its own target".into()));
         }
         model.name(place, slot.inode);
         Ok(())
@@ -65,19 +51,13 @@ impl Links {
 
     pub fn finish(self, model: &mut Model) -> Result<(), Stop> {
         for (path, inode) in &self.lower {
-            let now = model
-                .find_link_target(path)
-                .map(|found| model.paths[&found].inode);
+            let now = model.find_link_target(path).map(|found| model.paths[&found].inode);
             if now != Some(*inode) {
-                return Err(Stop::Open(
-                    "a hard link to a lower file that the layer replaces later".into(),
-                ));
+                return Err(Stop::Open("a hard link to a lower file that the layer replaces later".into()));
             }
         }
         if let Some((path, inode)) = self.lower_dirs.first() {
-            let now = model
-                .find_link_target(path)
-                .map(|found| model.paths[&found].inode);
+            let now = model.find_link_target(path).map(|found| model.paths[&found].inode);
             return Err(if now == Some(*inode) {
                 Stop::Refused("a hard link to a directory (row 74)".into())
             } else {
@@ -86,9 +66,7 @@ impl Links {
         }
         for (waiting, path) in &self.pending {
             let Some(found) = model.find_link_target(path) else {
-                return Err(Stop::Refused(
-                    "a hard link without a target (row 71)".into(),
-                ));
+                return Err(Stop::Refused("a hard link without a target (row 71)".into()));
             };
             let target = model.paths[&found].inode;
             match model.inodes[target].kind {
@@ -103,11 +81,7 @@ impl Links {
                 }
                 _ => {}
             }
-            for slot in model
-                .paths
-                .values_mut()
-                .filter(|slot| slot.inode == *waiting)
-            {
+            for slot in model.paths.values_mut().filter(|slot| slot.inode == *waiting) {
                 slot.inode = target;
             }
         }

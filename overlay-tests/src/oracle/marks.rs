@@ -23,22 +23,14 @@ impl Model {
                     Found::Dir(parent) => {
                         marks.hidden.insert(parent.join(name));
                     }
-                    Found::Missing(_)
-                    | Found::NonDir {
-                        of_this_layer: false,
-                        ..
-                    } => {}
+                    Found::Missing(_) | Found::NonDir { of_this_layer: false, .. } => {}
                     found => return Err(Stop::Open(format!("a whiteout below {found:?}"))),
                 },
                 Meaning::Opaque(parent) => match self.find_dir(parent) {
                     Found::Dir(place) | Found::Missing(place) => {
                         marks.opaque.insert(place);
                     }
-                    Found::NonDir {
-                        of_this_layer: false,
-                        through_symlink: false,
-                        place,
-                    } => {
+                    Found::NonDir { of_this_layer: false, through_symlink: false, place } => {
                         marks.opaque.insert(place);
                     }
                     found => return Err(Stop::Open(format!("an opaque mark below {found:?}"))),
@@ -65,10 +57,6 @@ impl Model {
                 }
             }
         }
-        debug_assert!(
-            self.paths
-                .values()
-                .all(|slot| self.inodes[slot.inode].kind != Kind::Pending)
-        );
+        debug_assert!(self.paths.values().all(|slot| self.inodes[slot.inode].kind != Kind::Pending));
     }
 }

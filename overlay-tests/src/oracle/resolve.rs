@@ -14,11 +14,7 @@ pub(super) enum Found {
     /// Nothing is there; this would be the place.
     Missing(Path),
     /// Something that is not a directory stands in the way.
-    NonDir {
-        of_this_layer: bool,
-        through_symlink: bool,
-        place: Path,
-    },
+    NonDir { of_this_layer: bool, through_symlink: bool, place: Path },
     /// Too many symlinks.
     Loop,
     /// `..` behind something that is missing.
@@ -34,11 +30,7 @@ struct Walk {
 
 impl Walk {
     fn of(path: &Path) -> Self {
-        Self {
-            rest: path.0.iter().rev().cloned().collect(),
-            place: Path::root(),
-            symlinks: 0,
-        }
+        Self { rest: path.0.iter().rev().cloned().collect(), place: Path::root(), symlinks: 0 }
     }
 
     /// Takes a symlink's target in; false if there were too many.
@@ -47,16 +39,8 @@ impl Walk {
         if target.starts_with(b"/") {
             self.place = Path::root();
         }
-        let parts = target
-            .split(|byte| *byte == b'/')
-            .filter(|part| !part.is_empty() && *part != b".");
-        self.rest.extend(
-            parts
-                .map(<[u8]>::to_vec)
-                .collect::<Vec<_>>()
-                .into_iter()
-                .rev(),
-        );
+        let parts = target.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".");
+        self.rest.extend(parts.map(<[u8]>::to_vec).collect::<Vec<_>>().into_iter().rev());
         self.symlinks <= MAX_SYMLINKS
     }
 }
@@ -92,25 +76,13 @@ impl Model {
                     if odd {
                         return Found::Odd;
                     }
-                    let place = walk
-                        .rest
-                        .iter()
-                        .rev()
-                        .fold(place, |place, part| place.join(part));
+                    let place = walk.rest.iter().rev().fold(place, |place, part| place.join(part));
                     let of_this_layer = slot.layer == self.layer;
-                    return Found::NonDir {
-                        of_this_layer,
-                        through_symlink: walk.symlinks > 0,
-                        place,
-                    };
+                    return Found::NonDir { of_this_layer, through_symlink: walk.symlinks > 0, place };
                 }
             }
         }
-        if missing {
-            Found::Missing(walk.place)
-        } else {
-            Found::Dir(walk.place)
-        }
+        if missing { Found::Missing(walk.place) } else { Found::Dir(walk.place) }
     }
 
     /// Finds the directory of a path, and makes what is missing on the way (rows 30, 31, 46, 81).
@@ -126,10 +98,7 @@ impl Model {
                 continue;
             }
             let place = walk.place.join(&part);
-            match self
-                .get(&place)
-                .map(|(slot, inode)| (slot, inode.kind.clone()))
-            {
+            match self.get(&place).map(|(slot, inode)| (slot, inode.kind.clone())) {
                 None => {
                     made = true;
                     self.place(&place, Inode::implied_dir());
@@ -142,14 +111,10 @@ impl Model {
                     }
                 }
                 Some((slot, _)) if slot.layer == self.layer => {
-                    return Err(Stop::Refused(
-                        "an entry below a file of the same layer (row 46)".into(),
-                    ));
+                    return Err(Stop::Refused("an entry below a file of the same layer (row 46)".into()));
                 }
                 Some(_) if walk.symlinks > 0 => {
-                    return Err(Stop::Open(
-                        "a symlink that leads to a lower file, used as a directory".into(),
-                    ));
+                    return Err(Stop::Open("a symlink that leads to a lower file, used as a directory".into()));
                 }
                 Some(_) => {
                     made = true;
@@ -165,9 +130,7 @@ impl Model {
     pub(super) fn find_link_target(&self, path: &Path) -> Option<Path> {
         let (parent, name) = path.split()?;
         match self.find_dir(&parent) {
-            Found::Dir(parent) => {
-                Some(parent.join(name)).filter(|place| self.paths.contains_key(place))
-            }
+            Found::Dir(parent) => Some(parent.join(name)).filter(|place| self.paths.contains_key(place)),
             _ => None,
         }
     }

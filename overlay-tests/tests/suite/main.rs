@@ -2,11 +2,7 @@
 //!
 //! `ROOTLAY_BIN` names the binary (default: the one of the same target directory), `OVERLAY_TESTS_FS` the file system of the
 //! state root (`tmpfs`, `ext4`, `xfs`, `btrfs`), `OVERLAY_TESTS_IMAGES` a directory with official images.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a panic is a failed case"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a panic is a failed case")]
 
 mod property;
 mod rows;
