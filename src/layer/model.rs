@@ -25,22 +25,10 @@ pub struct Applying<'a> {
 }
 
 /// Where the marks of a layer lead.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Marks {
     hidden: BTreeSet<PathId>,
     opaque: BTreeSet<PathId>,
-}
-
-/// The tree as it is.
-struct PlainSpace<'a> {
-    tree: &'a FlatTree,
-    layers: &'a [&'a Records],
-}
-
-impl Space for PlainSpace<'_> {
-    fn look(&self, path: PathId) -> Look<'_> {
-        look(self.tree, self.layers, path)
-    }
 }
 
 /// The tree, with lower files as places where a directory can be made.
@@ -89,42 +77,66 @@ impl Applying<'_> {
     ///
     /// The way of a mark may go through symlinks of the layer itself (row 11), whatever their order: its place is
     /// looked up in the tree as the layer leaves it. Where that is another place than before, the layer is applied
-    /// again.
+    /// again. Marks that never come to rest, because they remove their own way, mean what they mean in the tree below.
     pub fn apply(&self, tree: &mut FlatTree, paths: &mut PathTable) -> Result<()> {
-        let mut marks = self.find_marks(tree, paths)?;
-        if marks == Marks::default() {
+        if self.marks(paths).is_empty() {
             return self.apply_entries(tree, paths);
         }
+        let first = self.find_marks(tree, paths)?;
         let below = tree.clone();
-        for _ in 0..MAX_ROUNDS {
-            for &path in &marks.hidden {
-                tree.remove(paths, path);
-            }
-            for &path in &marks.opaque {
-                if tree.get(path).is_some_and(Node::is_directory) {
-                    tree.clear(paths, path);
-                }
-            }
-            let outcome = self.apply_entries(tree, paths);
+        let mut marks = first.clone();
+        for round in 0..=MAX_ROUNDS {
+            let outcome = self.apply_with(&marks, tree, paths);
             let again = self.find_marks(tree, paths)?;
-            if again == marks {
+            if again == marks || round == MAX_ROUNDS {
                 outcome?;
-                self.refuse_marks_below_files(tree, paths)?;
-                return self.make_opaque_directories(tree, paths);
+                break;
             }
-            marks = again;
+            marks = if round + 1 == MAX_ROUNDS { first.clone() } else { again };
             tree.clone_from(&below);
         }
-        Err(Error::refused("whiteouts that lead to the symlinks on their own way"))
+        self.refuse_marks_below_files(tree, paths)?;
+        // An opaque mark makes its directory, as an entry would (row 25).
+        for path in marks.opaque {
+            self.imply(tree, paths, path);
+        }
+        Ok(())
+    }
+
+    fn apply_with(&self, marks: &Marks, tree: &mut FlatTree, paths: &mut PathTable) -> Result<()> {
+        for &path in &marks.hidden {
+            tree.remove(paths, path);
+        }
+        for &path in &marks.opaque {
+            if tree.get(path).is_some_and(Node::is_directory) {
+                tree.clear(paths, path);
+            }
+        }
+        self.apply_entries(tree, paths)
+    }
+
+    /// The name of an entry as the archive has it, for messages.
+    fn written(&self, paths: &PathTable, number: u32) -> String {
+        let raw = self.raw[number as usize];
+        let (directory, name) = match self.records().get(number).what {
+            What::Opaque => (raw, b".wh..wh..opq".to_vec()),
+            What::Whiteout => (paths.parent(raw), [b".wh.", paths.name(raw)].concat()),
+            _ => return escape(&paths.text(raw)),
+        };
+        let mut text = paths.text(directory);
+        if !text.is_empty() {
+            text.push(b'/');
+        }
+        text.extend(name);
+        escape(&text)
     }
 
     fn apply_entries(&self, tree: &mut FlatTree, paths: &mut PathTable) -> Result<()> {
         let mut plinks = HashMap::new();
         let mut pending = Vec::new();
         for (number, _) in self.records().iter() {
-            let raw = self.raw[number as usize];
             self.apply_entry(tree, paths, number, &mut plinks, &mut pending)
-                .context(|| format!("entry `{}`", escape(&paths.text(raw))))?;
+                .context(|| format!("entry `{}`", self.written(paths, number)))?;
         }
         self.finish_links(tree, paths, &plinks, pending)
     }
@@ -142,9 +154,8 @@ impl Applying<'_> {
     fn find_marks(&self, tree: &FlatTree, paths: &mut PathTable) -> Result<Marks> {
         let mut found = Marks::default();
         for (number, what, directory) in self.marks(paths) {
-            let space = PlainSpace { tree, layers: self.layers };
             // What is missing may be made by the layer; that must not count as another place.
-            let Found::At(directory) = resolve(paths, &space, directory, Missing::IsDirectory)? else { continue };
+            let Found::At(directory) = self.resolve(tree, paths, directory, Missing::IsDirectory)? else { continue };
             if what == What::Opaque {
                 found.opaque.insert(directory);
             } else {
@@ -158,22 +169,11 @@ impl Applying<'_> {
     /// the place of the directory, marks and all (row 41).
     fn refuse_marks_below_files(&self, tree: &FlatTree, paths: &mut PathTable) -> Result<()> {
         for (number, _, directory) in self.marks(paths) {
-            let space = PlainSpace { tree, layers: self.layers };
-            let Found::NotDirectory(file) = resolve(paths, &space, directory, Missing::IsDirectory)? else { continue };
+            let found = self.resolve(tree, paths, directory, Missing::IsDirectory)?;
+            let Found::NotDirectory(file) = found else { continue };
             let before = Origin { layer: self.number(), record: 0 }..Origin { layer: self.number(), record: number };
             if tree.get(file).is_some_and(|node| before.contains(&node.origin)) {
-                return Err(below_file(paths, file)
-                    .context(format!("entry `{}`", escape(&paths.text(self.raw[number as usize])))));
-            }
-        }
-        Ok(())
-    }
-
-    /// An opaque mark makes its directory, as an entry would (row 25).
-    fn make_opaque_directories(&self, tree: &mut FlatTree, paths: &mut PathTable) -> Result<()> {
-        for (_, _, directory) in self.marks(paths).into_iter().filter(|(_, what, _)| *what == What::Opaque) {
-            if let Found::At(path) = self.resolve(tree, paths, directory, Missing::IsDirectory)? {
-                self.imply(tree, paths, path);
+                return Err(below_file(paths, file).context(format!("entry `{}`", self.written(paths, number))));
             }
         }
         Ok(())
@@ -302,7 +302,7 @@ impl Applying<'_> {
             None => Ok(()),
             Some(&(number, _)) => Err(Error::refused(format!(
                 "entry `{}`: hard link target `{}` is nowhere",
-                escape(&paths.text(self.raw[number as usize])),
+                self.written(paths, number),
                 self.targets.get(&number).map_or_else(String::new, |target| escape(&paths.text(*target))),
             ))),
         }

@@ -51,7 +51,7 @@ impl<'a> Stack<'a> {
         };
         for (at, index) in indexes.iter().enumerate() {
             cancel.check()?;
-            stack.push(index, wanted).context(|| format!("layer {}", at + 1))?;
+            stack.push(index, wanted).context(|| format!("layer {} (diff ID {})", at + 1, index.summary.diff_id))?;
         }
         Ok(stack)
     }

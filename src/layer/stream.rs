@@ -75,8 +75,8 @@ pub fn run<T>(
         let outcome = consume(&mut input);
         // What a tar that cannot be read really is, its diff ID tells.
         let whole = match &outcome {
-            Err(error) if error.kind() == ErrorKind::Refused => input.drain(),
-            _ => true,
+            Ok(_) => true,
+            Err(error) => error.kind() == ErrorKind::Refused && input.drain(),
         };
         // A consumer that stopped early must not leave the reader waiting for room.
         input.from_reader = None;
