@@ -108,8 +108,9 @@ impl<'a> Run<'a> {
         self.keep_blob(ingest, digest)
     }
 
-    /// Brings one image in and records it. Its ID is the digest of its config.
-    pub fn image(&mut self, source: &dyn Source, image: &NewImage<'_>) -> Result<Digest> {
+    /// Brings one image in and records it; without a source its layers are here already. Its ID is the digest of
+    /// its config.
+    pub fn image(&mut self, source: Option<&dyn Source>, image: &NewImage<'_>) -> Result<Digest> {
         let NewImage { manifest, config, .. } = image;
         let layers: Vec<(&Descriptor, &DiffId)> = manifest.layers.iter().zip(&config.diff_ids).collect();
         self.staging.rely_on(
@@ -120,7 +121,9 @@ impl<'a> Run<'a> {
                 .chain(ChainId::of(&config.diff_ids).map(|chain| Item::Dir(Kind::Correction, chain.0))),
         )?;
         self.named = self.store.named()?;
-        unpack::layers(self, source, &layers)?;
+        if let Some(source) = source {
+            unpack::layers(self, source, &layers)?;
+        }
         self.cancel.check()?;
         for (digest, content) in image.all_documents() {
             self.document(digest, content)?;
@@ -129,7 +132,7 @@ impl<'a> Run<'a> {
     }
 
     /// Makes what the layers of an image need besides themselves, makes everything durable, and records the image.
-    pub fn record(&mut self, image: &NewImage<'_>) -> Result<Digest> {
+    fn record(&self, image: &NewImage<'_>) -> Result<Digest> {
         let NewImage { descriptor, manifest, config, names, origin, .. } = image;
         let stack = &config.diff_ids;
         let workspace =

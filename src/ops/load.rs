@@ -87,7 +87,7 @@ fn one(
         names: references.clone(),
         origin: spec.to_string(),
     };
-    Ok(Loaded { id: run.image(source, &image)?, references })
+    Ok(Loaded { id: run.image(Some(source), &image)?, references })
 }
 
 /// A name with a digest says what the image is.

@@ -9,7 +9,7 @@ use super::record::{self, Durability};
 use super::staging::{Item, Staging};
 use super::views::View;
 use crate::error::Result;
-use crate::oci::Digest;
+use crate::oci::{DiffId, Digest};
 
 /// What was taken away.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -68,6 +68,15 @@ impl Store {
         let _lock = self.lock_exclusive()?;
         staging.end_lease()?;
         self.sweep(staging, items)
+    }
+
+    /// Takes away what a view used, once its image is gone too.
+    pub(super) fn forget_stack(&self, staging: &Staging<'_>, image: &Digest, stack: &[DiffId]) -> Result<()> {
+        if self.catalog()?.images.iter().any(|record| record.id == *image) {
+            return Ok(());
+        }
+        // What this very run leases is for the view that is gone.
+        self.discard(staging, &mark::items_of_stack(stack)).map(drop)
     }
 
     /// Takes the unreachable ones of `candidates` away. The caller holds the exclusive store lock.

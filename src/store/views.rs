@@ -244,14 +244,18 @@ impl Store {
         }
     }
 
-    /// Forgets a view with everything that was written to it. It is deleted when `staging` is dropped.
+    /// Forgets a view with everything that was written to it, and takes away what only the view still named. All
+    /// that is deleted when `staging` is dropped.
     pub fn remove_view(&self, staging: &Staging<'_>, view: ViewDir) -> Result<()> {
         let tried = || format!("remove the view {}", view.name);
+        let record = view.record().ok();
         let draft = staging.fresh_name("view");
         self.views.rename(view.name.as_bytes(), staging.dir(), draft.as_bytes()).context(tried)?;
         self.views.sync().context(tried)?;
-        drop(view);
-        Ok(())
+        match record {
+            Some(record) => self.forget_stack(staging, &record.image_id, &record.stack),
+            None => Ok(()),
+        }
     }
 
     /// Where a view's own directory for its mount is.

@@ -116,7 +116,7 @@ fn import(
         names,
         origin,
     };
-    run.image(&NoSource, &image)
+    run.image(None, &image)
 }
 
 /// How the bytes of the layer are called; the two forms without a name of their own get one in the same manner.
@@ -172,23 +172,5 @@ fn each_piece(run: &Run<'_>, input: &mut impl Read, mut take: impl FnMut(&[u8]) 
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error.into()),
         }
-    }
-}
-
-/// The layer of an import is in the store already: nothing is asked of a source.
-#[derive(Debug)]
-struct NoSource;
-
-impl crate::source::Source for NoSource {
-    fn kind(&self) -> crate::source::Kind {
-        crate::source::Kind::Archive
-    }
-
-    fn images(&self) -> Result<Vec<crate::source::Candidate>> {
-        Ok(Vec::new())
-    }
-
-    fn open_blob(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>> {
-        Err(Error::new(ErrorKind::NotFound, format!("blob {} is not here", descriptor.digest)))
     }
 }

@@ -225,8 +225,11 @@ fn a_writable_view_keeps_what_was_written() {
         assert_eq!(text(&view.target.join("new")), "x");
         assert!(!view.target.join("a").exists());
         unmount(&rootlay, "work", Detach::Normal).unwrap();
+        assert_eq!(bench.names("layers/sha256").len(), 1);
         assert_eq!(rootlay.remove_views(&["work".into()]).unwrap()[0].as_ref().unwrap(), "work");
-        assert!(bench.names("views").is_empty());
+        for folder in ["views", "layers/sha256", "corrections/sha256", "staging"] {
+            assert!(bench.names(folder).is_empty(), "{folder}");
+        }
         assert_eq!(rootlay.remount("work").unwrap_err().kind(), ErrorKind::NotFound);
     });
 }
@@ -363,6 +366,26 @@ fn what_died_between_record_and_mount_is_cleared_away() {
         fs::write(&record, mounted.replace("\"mounted\"", "\"new\"")).unwrap();
         bench.open();
         assert!(bench.names("views").is_empty());
+    });
+}
+
+#[test]
+fn after_a_boot_only_writable_views_are_left() {
+    in_own_namespace(|bench| {
+        let rootlay = bench.open();
+        rootlay.load(load(bench.image("app", &[&[("a", "1")]]))).unwrap();
+        for request in [mount("localhost/app:1"), writable("localhost/app:1", "work")] {
+            let view = rootlay.mount(request).unwrap();
+            fs::write(view.target.join("new"), "x").ok();
+            rustix::mount::unmount(&view.target, rustix::mount::UnmountFlags::empty()).unwrap();
+            let record = bench.path("root/views").join(&view.name).join("view.json");
+            let boot = crate::mount::boot_id().unwrap();
+            fs::write(&record, text(&record).replace(&boot, "earlier")).unwrap();
+        }
+        let views = bench.open().views().unwrap();
+        assert_eq!((views.len(), views[0].name.as_str(), views[0].mounted), (1, "work", false));
+        assert_eq!(bench.names("views"), ["work"]);
+        assert_eq!(text(&bench.open().remount("work").unwrap().target.join("new")), "x");
     });
 }
 
