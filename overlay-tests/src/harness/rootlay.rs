@@ -60,10 +60,15 @@ impl Output {
         self
     }
 
-    /// Fails unless standard error is one line, which is returned.
+    /// Fails unless standard error is one line, which is returned. A hint may follow it, but not where an image was
+    /// refused.
     #[track_caller]
     pub fn one_line(&self) -> &str {
-        let line = self.stderr.trim_end_matches('\n');
+        let all = self.stderr.trim_end_matches('\n');
+        let line = all
+            .split_once("\nhint: ")
+            .filter(|_| self.code != 3)
+            .map_or(all, |(line, _)| line);
         assert!(
             !line.is_empty() && !line.contains('\n'),
             "{}\nnot one line: {:?}",

@@ -3,6 +3,7 @@
 use super::links::Links;
 use super::model::{Kind, Model, Stop, described};
 use super::names::{Meaning, Path, meaning};
+use super::resolve::Found;
 use crate::fixture::{Entry, Kind as EntryKind};
 
 impl Model {
@@ -24,6 +25,7 @@ impl Model {
             let again = result.resolve_marks(&meanings)?;
             if again == marks {
                 outcome?;
+                result.make_opaque_dirs(&marks);
                 *self = result;
                 return Ok(());
             }
@@ -39,11 +41,24 @@ impl Model {
         let mut links = Links::default();
         let mut outcome = Ok(());
         for (entry, meaning) in entries.iter().zip(meanings) {
-            if let Meaning::Content(path) = meaning {
-                outcome = outcome.and(self.apply_entry(entry, path, &mut links));
-            }
+            outcome = outcome.and(match meaning {
+                Meaning::Content(path) => self.apply_entry(entry, path, &mut links),
+                Meaning::Whiteout(parent, _) | Meaning::Opaque(parent) => self.check_mark(parent),
+                Meaning::Nothing => Ok(()),
+            });
         }
         outcome.and(links.finish(self))
+    }
+
+    /// A mark below what is a file of the layer at this point, but perhaps not at the end: nothing says which counts.
+    fn check_mark(&self, parent: &Path) -> Result<(), Stop> {
+        match self.find_dir(parent) {
+            Found::NonDir {
+                of_this_layer: true,
+                ..
+            } => Err(Stop::Open("a mark below a file of the same layer".into())),
+            _ => Ok(()),
+        }
     }
 
     fn apply_entry(&mut self, entry: &Entry, path: &Path, links: &mut Links) -> Result<(), Stop> {

@@ -47,12 +47,14 @@ impl Links {
         if slot.layer != model.layer {
             self.lower.push((target, slot.inode));
         }
-        if model
+        if let Some(there) = model
             .paths
-            .get(place)
-            .is_some_and(|there| there.inode == slot.inode)
+            .get_mut(place)
+            .filter(|there| there.inode == slot.inode)
         {
-            return Ok(()); // row 75
+            // Row 75: nothing happens, but the layer has an entry here that is no directory.
+            there.layer = model.layer;
+            return Ok(());
         }
         if found.is_below(place) {
             return Err(Stop::Open(

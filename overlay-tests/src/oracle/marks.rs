@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::model::{Inode, Kind, Model, Stop};
+use super::model::{Inode, Model, Stop};
 use super::names::{Meaning, Path};
 use super::resolve::Found;
 
@@ -49,7 +49,7 @@ impl Model {
         Ok(marks)
     }
 
-    /// Removes what the marks hide, then makes the directories that opaque marks imply.
+    /// Removes what the marks hide.
     pub(super) fn apply_marks(&mut self, marks: &Marks) {
         for path in &marks.hidden {
             self.remove(path);
@@ -57,6 +57,10 @@ impl Model {
         for path in &marks.opaque {
             self.empty_dir(path);
         }
+    }
+
+    /// Makes the directories that opaque marks imply, where the entries of the layer did not.
+    pub(super) fn make_opaque_dirs(&mut self, marks: &Marks) {
         for path in &marks.opaque {
             for depth in 1..=path.0.len() {
                 let part = Path(path.0[..depth].to_vec());
@@ -65,10 +69,5 @@ impl Model {
                 }
             }
         }
-        debug_assert!(
-            self.paths
-                .values()
-                .all(|slot| self.inodes[slot.inode].kind != Kind::Pending)
-        );
     }
 }

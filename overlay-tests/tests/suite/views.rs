@@ -65,22 +65,17 @@ fn targets(context: &Context) {
     assert_eq!(fs::read(target.join("below")).unwrap(), b"kept");
     // Relative, and with odd characters.
     let odd = context.fresh_dir("a b\\,:\n\u{e4}");
+    let name = Path::new(".").join(odd.file_name().unwrap());
     for _ in 0..2 {
+        let mut command = context.command(["mount", "--target"]);
         let output = context
-            .output(
-                context
-                    .command(["mount", "--target", ".", &id])
-                    .current_dir(&odd),
-            )
+            .output(command.arg(&name).arg(&id).current_dir(context.dir()))
             .exits(0);
-        shows(&odd, &SHOWN);
         assert!(output.stdout.starts_with('/'), "{}", output.stdout);
+        shows(&odd, &SHOWN);
+        let mut command = context.command(["umount"]);
         context
-            .output(
-                context
-                    .command(["umount", "./."])
-                    .current_dir(odd.parent().unwrap().join(odd.file_name().unwrap())),
-            )
+            .output(command.arg(&name).current_dir(context.dir()))
             .ok();
         shows(&odd, &[]);
     }
