@@ -38,11 +38,25 @@ impl Model {
 
     /// Applies the entries, all of them even after a failure, and returns the first one.
     fn apply_entries(&mut self, entries: &[Entry], meanings: &[Meaning]) -> Result<(), Stop> {
-        let mut links = Links::default();
+        let mut links = Links::of(meanings);
         let mut outcome = Ok(());
+        let mut files: Vec<&Path> = Vec::new();
         for (entry, meaning) in entries.iter().zip(meanings) {
             outcome = outcome.and(match meaning {
-                Meaning::Content(path) => self.apply_entry(entry, path, &mut links),
+                Meaning::Content(path) => {
+                    let below_a_file = files.iter().any(|file| path.is_below(file));
+                    files.retain(|file| *file != path);
+                    if !matches!(entry.kind, EntryKind::Dir | EntryKind::Symlink(_)) {
+                        files.push(path);
+                    }
+                    let done = self.apply_entry(entry, path, &mut links);
+                    // By its names alone the layer breaks row 46; a lower symlink on the way may save it.
+                    done.and(if below_a_file {
+                        Err(below_a_moved_file())
+                    } else {
+                        Ok(())
+                    })
+                }
                 Meaning::Whiteout(parent, _) | Meaning::Opaque(parent) => self.check_mark(parent),
                 Meaning::Nothing => Ok(()),
             });
@@ -63,7 +77,16 @@ impl Model {
 
     fn apply_entry(&mut self, entry: &Entry, path: &Path, links: &mut Links) -> Result<(), Stop> {
         let place = match path.split() {
-            Some((parent, name)) => self.make_dir(&parent)?.join(name),
+            Some((parent, name)) => {
+                let (parent, followed) = self.make_dir(&parent)?;
+                let place = parent.join(name);
+                if followed.iter().any(|link| link.is_in(&place)) {
+                    return Err(Stop::Open(
+                        "an entry that replaces a symlink on its own way".into(),
+                    ));
+                }
+                place
+            }
             None => Path::root(),
         };
         let device = |number: &u64| u32::try_from(*number).unwrap();
@@ -93,6 +116,7 @@ impl Model {
             }
         };
         self.place(&place, described(entry, kind));
+        self.paths.get_mut(&place).unwrap().moved = place != *path;
         Ok(())
     }
 
@@ -108,6 +132,10 @@ impl Model {
             self.place(place, inode);
         }
     }
+}
+
+fn below_a_moved_file() -> Stop {
+    Stop::Open("an entry below the name of a file that was moved or replaced".into())
 }
 
 /// An opaque mark below a file of the same layer is refused (row 24). After the mark the file might count as the last entry

@@ -18,8 +18,17 @@ impl Model {
     pub(super) fn resolve_marks(&self, meanings: &[Meaning]) -> Result<Marks, Stop> {
         let mut marks = Marks::default();
         for meaning in meanings {
+            let (Meaning::Whiteout(parent, _) | Meaning::Opaque(parent)) = meaning else {
+                continue;
+            };
+            let (found, moved) = self.find_dir_of_mark(parent);
+            if moved {
+                return Err(Stop::Open(
+                    "a mark through a symlink that was moved itself".into(),
+                ));
+            }
             match meaning {
-                Meaning::Whiteout(parent, name) => match self.find_dir(parent) {
+                Meaning::Whiteout(_, name) => match found {
                     Found::Dir(parent) => {
                         marks.hidden.insert(parent.join(name));
                     }
@@ -30,7 +39,7 @@ impl Model {
                     } => {}
                     found => return Err(Stop::Open(format!("a whiteout below {found:?}"))),
                 },
-                Meaning::Opaque(parent) => match self.find_dir(parent) {
+                Meaning::Opaque(_) => match found {
                     Found::Dir(place) | Found::Missing(place) => {
                         marks.opaque.insert(place);
                     }
