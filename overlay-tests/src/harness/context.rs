@@ -58,7 +58,7 @@ impl Context {
 
     /// The official images.
     pub fn images(&self) -> PathBuf {
-        needs::images().unwrap()
+        needs::images().canonicalize().unwrap()
     }
 
     /// The program itself, for unusual ways to run it.

@@ -52,10 +52,15 @@ impl Output {
         self
     }
 
-    /// Fails unless standard error is one line, which is returned.
+    /// Fails unless standard error is one line, which is returned. Warnings may stand before it, and a
+    /// hint behind it, but no hint where an image was refused.
     #[track_caller]
     pub fn one_line(&self) -> &str {
-        let line = self.stderr.trim_end_matches('\n');
+        let mut all = self.stderr.trim_end_matches('\n');
+        while let Some((_, rest)) = all.strip_prefix("Warning: ").and_then(|tail| tail.split_once('\n')) {
+            all = rest;
+        }
+        let line = all.split_once("\nhint: ").filter(|_| self.code != 3).map_or(all, |(line, _)| line);
         assert!(!line.is_empty() && !line.contains('\n'), "{}\nnot one line: {:?}", self.command, self.stderr);
         line
     }

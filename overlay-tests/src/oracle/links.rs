@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::model::{Inode, Kind, Model, Stop};
-use super::names::{Path, clean};
+use super::names::{Meaning, Path, clean};
 
 /// What has to be looked at again at the end of the layer.
 #[derive(Debug, Default)]
@@ -14,9 +14,21 @@ pub(super) struct Links {
     lower: Vec<(Path, usize)>,
     /// Links to directories of lower layers, which this layer may yet replace.
     lower_dirs: Vec<(Path, usize)>,
+    /// All that the layer names.
+    described: Vec<Path>,
 }
 
 impl Links {
+    pub fn of(meanings: &[Meaning]) -> Self {
+        let path = |meaning: &Meaning| match meaning {
+            Meaning::Content(path) => Some(path.clone()),
+            Meaning::Whiteout(parent, name) => Some(parent.join(name)),
+            Meaning::Opaque(parent) => Some(parent.join(b".wh..wh..opq")),
+            Meaning::Nothing => None,
+        };
+        Self { described: meanings.iter().filter_map(path).collect(), ..Self::default() }
+    }
+
     pub fn apply(&mut self, model: &mut Model, place: &Path, target: &[u8]) -> Result<(), Stop> {
         let target = clean(target)?;
         let found = model.find_link_target(&target);
@@ -36,16 +48,24 @@ impl Links {
             self.lower_dirs.push((target, slot.inode));
             return Ok(());
         }
+        if slot.layer != model.layer && self.described.iter().any(|path| path.is_below(&target)) {
+            return Err(Stop::Open("a hard link to something lower that the layer uses as a directory".into()));
+        }
         if slot.layer != model.layer {
             self.lower.push((target, slot.inode));
         }
-        if model.paths.get(place).is_some_and(|there| there.inode == slot.inode) {
-            return Ok(()); // row 75
+        if let Some(there) = model.paths.get_mut(place).filter(|there| there.inode == slot.inode) {
+            // Row 75: nothing happens, but the layer has an entry here that is no directory.
+            there.linked_below |= there.layer != model.layer;
+            there.layer = model.layer;
+            return Ok(());
         }
         if found.is_below(place) {
             return Err(Stop::Open("a hard link that replaces a directory above its own target".into()));
         }
         model.name(place, slot.inode);
+        let linked_below = slot.layer != model.layer || slot.linked_below;
+        model.paths.get_mut(place).unwrap().linked_below = linked_below;
         Ok(())
     }
 

@@ -63,6 +63,10 @@ impl Inode {
 pub(super) struct Slot {
     pub inode: usize,
     pub layer: usize,
+    /// A hard link to an inode of a lower layer: the layer itself does not tell what it is.
+    pub linked_below: bool,
+    /// An entry that a symlink led to another place than its name says.
+    pub moved: bool,
 }
 
 /// The tree of the layers so far.
@@ -76,7 +80,7 @@ pub struct Model {
 impl Model {
     /// An empty directory, 0755 0:0, of 1970.
     pub fn empty() -> Self {
-        let root = Slot { inode: 0, layer: 0 };
+        let root = Slot { inode: 0, layer: 0, linked_below: false, moved: false };
         Self { inodes: vec![Inode::implied_dir()], paths: BTreeMap::from([(Path::root(), root)]), layer: 0 }
     }
 
@@ -97,7 +101,7 @@ impl Model {
     /// Puts an inode that exists at a path.
     pub(super) fn name(&mut self, path: &Path, inode: usize) {
         self.remove(path);
-        self.paths.insert(path.clone(), Slot { inode, layer: self.layer });
+        self.paths.insert(path.clone(), Slot { inode, layer: self.layer, linked_below: false, moved: false });
     }
 
     /// Removes a path and all below it.

@@ -34,7 +34,7 @@ pub fn random_stack(seed: u64) -> Stack {
             stack.pop();
         }
     }
-    stack
+    if stack.is_empty() { vec![Vec::new()] } else { stack }
 }
 
 fn random_entry(rng: &mut Rng, used: &mut Vec<String>) -> Entry {

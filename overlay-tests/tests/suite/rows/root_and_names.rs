@@ -3,7 +3,7 @@
 use std::fs;
 
 use overlay_tests::cases;
-use overlay_tests::fixture::{Image, dir, fifo, file, hardlink, opaque, root, special, symlink};
+use overlay_tests::fixture::{Entry, Image, Kind, dir, fifo, file, hardlink, opaque, root, special, symlink};
 use overlay_tests::harness::{Case, Context};
 use overlay_tests::tree::read_tree;
 
@@ -65,7 +65,9 @@ fn row_035_root_that_is_not_a_directory(context: &Context) {
     let target = canary.to_str().unwrap();
     for name in [".", "/", "./", "./."] {
         let entries = [symlink(name, target), file(name, ""), hardlink(name, "f"), fifo(name)];
-        for entry in entries {
+        // A file whose name ends with a slash is a directory (row 84).
+        let is_dir = |entry: &Entry| name.ends_with('/') && matches!(entry.kind, Kind::File(_));
+        for entry in entries.into_iter().filter(|entry| !is_dir(entry)) {
             context.row(&[vec![file("f", "")], vec![entry, file("pwned", "")]]).refused(&[]);
         }
     }

@@ -17,7 +17,6 @@ pub fn cases() -> Vec<Case> {
         row_097_sparse_files;
         row_097_broken_sparse_maps;
         row_098_long_headers;
-        row_098_headers_without_end;
         row_101_end_of_archive;
         row_101_truncated_archives;
         row_102_bytes_after_the_end;
@@ -126,15 +125,6 @@ fn row_098_long_headers(context: &Context) {
         exact.iter().enumerate().map(|(at, byte)| if at == 700 { b'/' } else { *byte }).collect();
     let parts = context.try_load(&Image::of([Layer::pieces(&[with_slashes, plain("f", "")])])).1;
     assert_eq!(parts.code, 3, "a component of 324 bytes: {}", parts.stderr);
-}
-
-/// An extension at the end has nothing to extend.
-fn row_098_headers_without_end(context: &Context) {
-    for last in
-        [pax_entry(&pax_record("path", "x")), Header::gnu().typeflag(b'L').name("././@LongLink").size(4).finish()]
-    {
-        context.refuse(&Image::of([Layer::raw([plain("f", ""), last].concat())]), &[]);
-    }
 }
 
 /// As Go's reader has it.
