@@ -54,6 +54,32 @@ impl Compression {
             _ => Self::None,
         }
     }
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "uncompressed",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::Xz => "xz",
+            Self::Bzip2 => "bzip2",
+        }
+    }
+
+    /// Whether a layer's media type says the same (image-spec, layer.md; Docker's types end in `.gzip`).
+    pub fn fits(self, media_type: &str) -> bool {
+        match media_type.rsplit(['+', '.']).next() {
+            Some("tar") => self == Self::None,
+            Some(suffix) => suffix == self.as_str(),
+            None => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Compression {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// The uncompressed bytes of a blob, and how it was compressed. Errors of the format are of kind
@@ -114,14 +140,7 @@ impl Read for Named<'_> {
             if error.kind() == io::ErrorKind::Interrupted {
                 return error;
             }
-            let name = match self.compression {
-                Compression::None => "tar",
-                Compression::Gzip => "gzip",
-                Compression::Zstd => "zstd",
-                Compression::Xz => "xz",
-                Compression::Bzip2 => "bzip2",
-            };
-            format_error(error).context(name).into_io()
+            format_error(error).context(self.compression.as_str()).into_io()
         })
     }
 }

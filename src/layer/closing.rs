@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::diff_tree::{DiffTree, LinkSource, Slot, View};
+use super::diff_tree::{DiffTree, Files, LinkSource, Slot, View};
 use super::paths::{PathId, PathTable};
 use super::records::Records;
 use super::resolve::{Found, Missing, resolve};
@@ -33,6 +33,11 @@ impl DiffTree {
         self.finish_opaque(paths, records, &mut closing)?;
         self.finish_whiteouts(paths, records, &mut closing)?;
         Ok(closing)
+    }
+
+    /// A mark below a file is about nothing.
+    fn blocking<'a>(&'a self, records: &'a Records) -> View<'a> {
+        View { tree: self, records, files: Files::Block }
     }
 
     fn finish_links(&mut self, paths: &mut PathTable, records: &Records, closing: &mut Vec<Closing>) -> Result<()> {
@@ -72,10 +77,10 @@ impl DiffTree {
     fn finish_opaque(&mut self, paths: &mut PathTable, records: &Records, closing: &mut Vec<Closing>) -> Result<()> {
         for raw in self.opaque_marks.clone() {
             // A file that replaced the directory hides everything below it anyway.
-            let Found::At(path) = resolve(paths, &View { tree: self, records }, raw, Missing::IsDirectory)? else {
+            let Found::At(path) = resolve(paths, &self.blocking(records), raw, Missing::IsDirectory)? else {
                 continue;
             };
-            closing.extend(self.imply(paths, records, path).into_iter().map(Closing::Directory));
+            closing.extend(self.imply(paths, records, path).into_iter().map(|(path, _)| Closing::Directory(path)));
             self.opaque.insert(path);
         }
         Ok(())
@@ -85,7 +90,7 @@ impl DiffTree {
         let mut targets: HashSet<PathId> = self.null_devices.drain(..).collect();
         for raw in std::mem::take(&mut self.whiteout_marks) {
             let above = paths.parent(raw);
-            if let Found::At(parent) = resolve(paths, &View { tree: self, records }, above, Missing::IsDirectory)? {
+            if let Found::At(parent) = resolve(paths, &self.blocking(records), above, Missing::IsDirectory)? {
                 targets.insert(paths.same_name_in(parent, raw)?);
             }
         }
@@ -103,7 +108,9 @@ impl DiffTree {
                 }
                 Slot::Absent => {
                     let parent = paths.parent(path);
-                    closing.extend(self.imply(paths, records, parent).into_iter().map(Closing::Directory));
+                    closing.extend(
+                        self.imply(paths, records, parent).into_iter().map(|(path, _)| Closing::Directory(path)),
+                    );
                     self.set(path, Slot::Whiteout);
                     closing.push(Closing::Whiteout(path));
                 }

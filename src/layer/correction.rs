@@ -70,7 +70,8 @@ pub fn apply_root(from: &Dir, upper: &Dir) -> Result<()> {
         }
     }
     let nanos = |value| u32::try_from(value).unwrap_or(0);
-    owner::set_times(
+    // The file system has stored this time already.
+    let _ = owner::set_times(
         upper.as_fd(),
         (root.st_atime, nanos(root.st_atime_nsec)),
         (root.st_mtime, nanos(root.st_mtime_nsec)),

@@ -10,7 +10,6 @@ use super::paths::{PathId, PathTable};
 use super::records::{Records, What};
 use super::resolve::{Found, Look, Missing, Space, missing_directories, resolve};
 use crate::error::{Error, Result};
-use crate::sys::errno::escape;
 
 /// What the diff directory has at a path. Numbers are records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,8 +67,8 @@ pub struct Raw {
 pub struct Placement {
     /// The real path.
     pub path: PathId,
-    /// Directories to be made first, topmost first.
-    pub implied: Vec<PathId>,
+    /// Directories to be made first, topmost first, where those files have to go before.
+    pub implied: Vec<(PathId, Before)>,
     /// What is there now.
     pub before: Before,
     /// Files that this entry takes away but that a stack may still need, with their records (see [`DiffTree`]).
@@ -116,6 +115,18 @@ pub struct View<'a> {
     pub tree: &'a DiffTree,
     /// The records that its numbers mean.
     pub records: &'a Records,
+    /// What a file on the way is.
+    pub files: Files,
+}
+
+/// What a file on the way of a path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Files {
+    /// The end of the way.
+    Block,
+    /// Nothing: the directory that an entry implies takes its place. Whether it may is for the model of a stack to
+    /// say, which knows what is below ([`super::model`]).
+    GiveWay,
 }
 
 impl Space for View<'_> {
@@ -125,6 +136,7 @@ impl Space for View<'_> {
             Slot::Absent | Slot::Whiteout => Look::Absent,
             Slot::Implied | Slot::Directory(_) => Look::Directory,
             Slot::Symlink(number) => Look::Symlink(self.records.symlink_target(number)),
+            Slot::Content(_) | Slot::Pending(_) if self.files == Files::GiveWay => Look::Absent,
             Slot::Content(_) | Slot::Pending(_) => Look::Other,
         }
     }
@@ -151,11 +163,6 @@ impl DiffTree {
         paths.all().map(|path| (path, self.slot(path))).filter(|(_, slot)| *slot != Slot::Absent)
     }
 
-    /// The paths of the opaque marks, as written.
-    pub fn opaque_marks(&self) -> &[PathId] {
-        &self.opaque_marks
-    }
-
     pub(super) fn set(&mut self, path: PathId, slot: Slot) {
         if self.slots.len() <= path.index() {
             self.slots.resize(path.index() + 1, Slot::Absent);
@@ -176,13 +183,10 @@ impl DiffTree {
         let what = records.get(number).what;
         match what {
             What::Whiteout => {
-                let parent = paths.parent(raw);
-                self.refuse_below_file(paths, records, parent)?;
                 self.whiteout_marks.push(raw);
                 return Ok(None);
             }
             What::Opaque => {
-                self.refuse_below_file(paths, records, raw)?;
                 self.opaque_marks.push(raw);
                 return Ok(None);
             }
@@ -200,16 +204,20 @@ impl DiffTree {
             Some(target) => self.link_source(paths, records, target)?,
             None => None,
         };
-        let (path, implied) = self.enter(paths, records, raw)?;
-        if source == Some(LinkSource::Path(path)) {
-            return Ok(Some(Placement { path, implied, before: Before::Itself, displaced: Vec::new(), link: None }));
-        }
+        let (path, below) = self.enter(paths, records, raw)?;
         let mut displaced = Vec::new();
+        let mut implied = Vec::with_capacity(below.len());
+        for (path, slot) in below {
+            self.note_displaced(path, slot, &mut displaced);
+            implied.push((path, before(slot)));
+        }
+        if source == Some(LinkSource::Path(path)) {
+            return Ok(Some(Placement { path, implied, before: Before::Itself, displaced, link: None }));
+        }
         if matches!(what, What::Directory | What::Symlink(_) | What::NullDevice) || self.slot(path).is_directory() {
             self.last_turn = Some(number);
         }
         let before = match self.slot(path) {
-            Slot::Absent | Slot::Pending(_) | Slot::Whiteout => Before::Nothing,
             slot if slot.is_directory() && what == What::Directory => Before::SameDirectory,
             slot if slot.is_directory() => {
                 self.clear_below(paths, path, &mut displaced);
@@ -217,7 +225,7 @@ impl DiffTree {
             }
             slot => {
                 self.note_displaced(path, slot, &mut displaced);
-                Before::File
+                before(slot)
             }
         };
         // What was replaced may have been the target itself.
@@ -247,35 +255,36 @@ impl DiffTree {
     }
 
     /// The real path of `raw`; its missing parents become implied directories.
-    fn enter(&mut self, paths: &mut PathTable, records: &Records, raw: PathId) -> Result<(PathId, Vec<PathId>)> {
+    fn enter(
+        &mut self,
+        paths: &mut PathTable,
+        records: &Records,
+        raw: PathId,
+    ) -> Result<(PathId, Vec<(PathId, Slot)>)> {
         let above = paths.parent(raw);
-        let parent = match resolve(paths, &View { tree: self, records }, above, Missing::IsDirectory)? {
-            Found::At(parent) => parent,
-            found => return Err(below_file(paths, found)),
+        let view = View { tree: self, records, files: Files::GiveWay };
+        let Found::At(parent) = resolve(paths, &view, above, Missing::IsDirectory)? else {
+            return Err(Error::refused("path cannot be resolved"));
         };
         self.aliased |= parent != above;
         let implied = self.imply(paths, records, parent);
-        let path = paths.same_name_in(parent, raw)?;
-        Ok((path, implied))
+        Ok((paths.same_name_in(parent, raw)?, implied))
     }
 
-    pub(super) fn imply(&mut self, paths: &PathTable, records: &Records, directory: PathId) -> Vec<PathId> {
+    /// Makes directories of all that is missing on the way to `directory`; gives each with what was there.
+    pub(super) fn imply(&mut self, paths: &PathTable, records: &Records, directory: PathId) -> Vec<(PathId, Slot)> {
         if self.slot(directory).is_directory() {
             return Vec::new();
         }
-        let missing = missing_directories(paths, &View { tree: self, records }, directory);
-        for &path in &missing {
-            self.set(path, Slot::Implied);
-        }
-        missing
+        let view = View { tree: self, records, files: Files::GiveWay };
+        let missing = missing_directories(paths, &view, directory);
+        missing.into_iter().map(|path| (path, self.replace(path, Slot::Implied))).collect()
     }
 
-    /// A mark below a file of the same layer is refused (rows 24, 46).
-    fn refuse_below_file(&self, paths: &mut PathTable, records: &Records, directory: PathId) -> Result<()> {
-        match resolve(paths, &View { tree: self, records }, directory, Missing::Stops)? {
-            found @ Found::NotDirectory(_) => Err(below_file(paths, found)),
-            _ => Ok(()),
-        }
+    fn replace(&mut self, path: PathId, slot: Slot) -> Slot {
+        let before = self.slot(path);
+        self.set(path, slot);
+        before
     }
 
     pub(super) fn link_source(
@@ -287,19 +296,16 @@ impl DiffTree {
         if let Some(&plink) = self.plinks.get(&target) {
             return Ok(Some(LinkSource::Plink(plink)));
         }
-        let is_directory = || Error::refused("hard link to a directory");
-        if target == PathId::ROOT {
-            return Err(is_directory());
-        }
         let above = paths.parent(target);
-        let Found::At(parent) = resolve(paths, &View { tree: self, records }, above, Missing::Stops)? else {
+        let view = View { tree: self, records, files: Files::Block };
+        let Found::At(parent) = resolve(paths, &view, above, Missing::Stops)? else {
             return Ok(None);
         };
         let Some(path) = paths.find(parent, paths.name(target)) else { return Ok(None) };
         match self.slot(path) {
             Slot::Content(_) | Slot::Symlink(_) => Ok(Some(LinkSource::Path(path))),
-            Slot::Implied | Slot::Directory(_) => Err(is_directory()),
-            Slot::Absent | Slot::Pending(_) | Slot::Whiteout => Ok(None),
+            // In a stack the path may be something else; the model refuses a link to a directory.
+            _ => Ok(None),
         }
     }
 
@@ -324,11 +330,10 @@ impl DiffTree {
     }
 }
 
-fn below_file(paths: &PathTable, found: Found) -> Error {
-    match found {
-        Found::NotDirectory(file) => {
-            Error::refused(format!("entry below `{}`, which is not a directory", escape(&paths.text(file))))
-        }
-        _ => Error::refused("path cannot be resolved"),
+/// What has to go for something that is no directory to take its place.
+fn before(slot: Slot) -> Before {
+    match slot {
+        Slot::Content(_) | Slot::Symlink(_) => Before::File,
+        _ => Before::Nothing,
     }
 }

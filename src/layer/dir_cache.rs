@@ -25,11 +25,6 @@ impl DirCache {
         Ok(Self { root: root.try_clone()?, open: VecDeque::new() })
     }
 
-    /// The root.
-    pub fn root(&self) -> &Dir {
-        &self.root
-    }
-
     /// The directory at a path. No step of the way may be a symlink on disk: the path is a real one.
     pub fn get(&mut self, paths: &PathTable, path: PathId) -> Result<&Dir> {
         if path == PathId::ROOT {

@@ -84,7 +84,7 @@ impl Node {
 }
 
 /// Nodes by path. The root is always a directory.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct FlatTree {
     nodes: Vec<Option<Node>>,
     /// Where the root's metadata comes from.

@@ -1,15 +1,17 @@
 //! What the image specification wants: the layers of a stack applied one after another to an empty directory
 //! (image-spec, layer.md, "Applying Changesets"; layer-semantics section L).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use super::diff_tree::{DiffTree, Slot};
 use super::flat::{FlatTree, Kind, Node, Origin};
 use super::paths::{PathId, PathTable};
 use super::records::{Records, What};
 use super::resolve::{Found, Look, Missing, Space, missing_directories, resolve};
 use crate::error::{Context, Error, Result};
 use crate::sys::errno::escape;
+
+/// Symlinks of a layer can lead its marks elsewhere, and its marks can remove symlinks: how often that is followed.
+const MAX_ROUNDS: usize = 8;
 
 /// One layer on its way onto the tree.
 #[derive(Debug)]
@@ -20,29 +22,13 @@ pub struct Applying<'a> {
     pub raw: &'a [PathId],
     /// Raw paths of its hard-link targets, by record.
     pub targets: &'a HashMap<u32, PathId>,
-    /// What it holds alone.
-    pub diff: &'a DiffTree,
 }
 
-/// The tree and the layer that marks come from: symlinks of both count for the way of a mark (rows 11, 12).
-struct MarkSpace<'a> {
-    tree: &'a FlatTree,
-    applying: &'a Applying<'a>,
-}
-
-impl Space for MarkSpace<'_> {
-    fn look(&self, path: PathId) -> Look<'_> {
-        let below = look(self.tree, self.applying.layers, path);
-        match self.applying.diff.slot(path) {
-            _ if path == PathId::ROOT => Look::Directory,
-            Slot::Symlink(record) => Look::Symlink(self.applying.records().symlink_target(record)),
-            Slot::Directory(_) => Look::Directory,
-            Slot::Implied if !matches!(below, Look::Symlink(_)) => Look::Directory,
-            Slot::Absent | Slot::Implied => below,
-            Slot::Whiteout => Look::Absent,
-            Slot::Content(_) | Slot::Pending(_) => Look::Other,
-        }
-    }
+/// Where the marks of a layer lead.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Marks {
+    hidden: BTreeSet<PathId>,
+    opaque: BTreeSet<PathId>,
 }
 
 /// The tree, with lower files as places where a directory can be made.
@@ -88,47 +74,106 @@ impl Applying<'_> {
     }
 
     /// Applies the layer: first its marks, which only touch what is below, then its entries in order.
+    ///
+    /// The way of a mark may go through symlinks of the layer itself (row 11), whatever their order: its place is
+    /// looked up in the tree as the layer leaves it. Where that is another place than before, the layer is applied
+    /// again. Marks that never come to rest, because they remove their own way, mean what they mean in the tree below.
     pub fn apply(&self, tree: &mut FlatTree, paths: &mut PathTable) -> Result<()> {
-        self.apply_marks(tree, paths)?;
-        let mut plinks = HashMap::new();
-        let mut pending = Vec::new();
-        for (number, record) in self.records().iter() {
-            let raw = self.raw[number as usize];
-            self.apply_entry(tree, paths, number, &mut plinks, &mut pending)
-                .context(|| format!("entry `{}`", escape(&paths.text(raw))))?;
-            debug_assert_eq!(record.path.index() == 0, raw == PathId::ROOT);
+        if self.marks(paths).is_empty() {
+            return self.apply_entries(tree, paths);
         }
-        self.finish_links(tree, paths, &plinks, pending)?;
-        for &raw in self.diff.opaque_marks() {
-            if let Found::At(path) = self.resolve(tree, paths, raw, Missing::IsDirectory)? {
-                self.imply(tree, paths, path);
+        let first = self.find_marks(tree, paths)?;
+        let below = tree.clone();
+        let mut marks = first.clone();
+        for round in 0..=MAX_ROUNDS {
+            let outcome = self.apply_with(&marks, tree, paths);
+            let again = self.find_marks(tree, paths)?;
+            if again == marks || round == MAX_ROUNDS {
+                outcome?;
+                break;
             }
+            marks = if round + 1 == MAX_ROUNDS { first.clone() } else { again };
+            tree.clone_from(&below);
+        }
+        self.refuse_marks_below_files(tree, paths)?;
+        // An opaque mark makes its directory, as an entry would (row 25).
+        for path in marks.opaque {
+            self.imply(tree, paths, path);
         }
         Ok(())
     }
 
-    fn apply_marks(&self, tree: &mut FlatTree, paths: &mut PathTable) -> Result<()> {
-        let mut marks: Vec<(usize, bool, PathId)> = self
-            .records()
-            .iter()
-            .filter(|(_, record)| matches!(record.what, What::Whiteout | What::Opaque))
-            .map(|(number, record)| {
-                let raw = self.raw[number as usize];
-                (paths.depth(raw), record.what == What::Opaque, raw)
-            })
-            .collect();
-        // From the top down: what a whiteout removes is no way for a mark below it (row 5).
-        marks.sort_unstable();
-        for (_, opaque, raw) in marks {
-            let directory = if opaque { raw } else { paths.parent(raw) };
-            let space = MarkSpace { tree, applying: self };
-            let Found::At(directory) = resolve(paths, &space, directory, Missing::Stops)? else { continue };
-            if opaque {
-                if tree.get(directory).is_some_and(Node::is_directory) {
-                    tree.clear(paths, directory);
-                }
-            } else if let Some(path) = paths.find(directory, paths.name(raw)) {
-                tree.remove(paths, path);
+    fn apply_with(&self, marks: &Marks, tree: &mut FlatTree, paths: &mut PathTable) -> Result<()> {
+        for &path in &marks.hidden {
+            tree.remove(paths, path);
+        }
+        for &path in &marks.opaque {
+            if tree.get(path).is_some_and(Node::is_directory) {
+                tree.clear(paths, path);
+            }
+        }
+        self.apply_entries(tree, paths)
+    }
+
+    /// The name of an entry as the archive has it, for messages.
+    fn written(&self, paths: &PathTable, number: u32) -> String {
+        let raw = self.raw[number as usize];
+        let (directory, name) = match self.records().get(number).what {
+            What::Opaque => (raw, b".wh..wh..opq".to_vec()),
+            What::Whiteout => (paths.parent(raw), [b".wh.", paths.name(raw)].concat()),
+            _ => return escape(&paths.text(raw)),
+        };
+        let mut text = paths.text(directory);
+        if !text.is_empty() {
+            text.push(b'/');
+        }
+        text.extend(name);
+        escape(&text)
+    }
+
+    fn apply_entries(&self, tree: &mut FlatTree, paths: &mut PathTable) -> Result<()> {
+        let mut plinks = HashMap::new();
+        let mut pending = Vec::new();
+        for (number, _) in self.records().iter() {
+            self.apply_entry(tree, paths, number, &mut plinks, &mut pending)
+                .context(|| format!("entry `{}`", self.written(paths, number)))?;
+        }
+        self.finish_links(tree, paths, &plinks, pending)
+    }
+
+    /// The marks with their records and the directories that they are in, as written.
+    fn marks(&self, paths: &PathTable) -> Vec<(u32, What, PathId)> {
+        let marks = self.records().iter().filter_map(|(number, record)| match record.what {
+            What::Whiteout => Some((number, record.what, paths.parent(self.raw[number as usize]))),
+            What::Opaque => Some((number, record.what, self.raw[number as usize])),
+            _ => None,
+        });
+        marks.collect()
+    }
+
+    fn find_marks(&self, tree: &FlatTree, paths: &mut PathTable) -> Result<Marks> {
+        let mut found = Marks::default();
+        for (number, what, directory) in self.marks(paths) {
+            // What is missing may be made by the layer; that must not count as another place.
+            let Found::At(directory) = self.resolve(tree, paths, directory, Missing::IsDirectory)? else { continue };
+            if what == What::Opaque {
+                found.opaque.insert(directory);
+            } else {
+                found.hidden.insert(paths.same_name_in(directory, self.raw[number as usize])?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// A mark below a file that the layer put there before it is refused (rows 24, 46); a file that came later took
+    /// the place of the directory, marks and all (row 41).
+    fn refuse_marks_below_files(&self, tree: &FlatTree, paths: &mut PathTable) -> Result<()> {
+        for (number, _, directory) in self.marks(paths) {
+            let found = self.resolve(tree, paths, directory, Missing::IsDirectory)?;
+            let Found::NotDirectory(file) = found else { continue };
+            let before = Origin { layer: self.number(), record: 0 }..Origin { layer: self.number(), record: number };
+            if tree.get(file).is_some_and(|node| before.contains(&node.origin)) {
+                return Err(below_file(paths, file).context(format!("entry `{}`", self.written(paths, number))));
             }
         }
         Ok(())
@@ -177,12 +222,7 @@ impl Applying<'_> {
         let above = paths.parent(raw);
         let parent = match self.resolve(tree, paths, above, Missing::IsDirectory)? {
             Found::At(parent) => parent,
-            Found::NotDirectory(file) => {
-                return Err(Error::refused(format!(
-                    "entry below `{}`, which is not a directory",
-                    escape(&paths.text(file))
-                )));
-            }
+            Found::NotDirectory(file) => return Err(below_file(paths, file)),
             Found::Nothing => return Err(Error::refused("path cannot be resolved")),
         };
         self.imply(tree, paths, parent);
@@ -262,7 +302,7 @@ impl Applying<'_> {
             None => Ok(()),
             Some(&(number, _)) => Err(Error::refused(format!(
                 "entry `{}`: hard link target `{}` is nowhere",
-                escape(&paths.text(self.raw[number as usize])),
+                self.written(paths, number),
                 self.targets.get(&number).map_or_else(String::new, |target| escape(&paths.text(*target))),
             ))),
         }
@@ -273,4 +313,8 @@ impl Applying<'_> {
             node.kind == Kind::Pending && node.origin == Origin { layer: self.number(), record: number }
         })
     }
+}
+
+fn below_file(paths: &PathTable, file: PathId) -> Error {
+    Error::refused(format!("entry below `{}`, which is not a directory", escape(&paths.text(file))))
 }

@@ -76,16 +76,6 @@ impl CleanPath {
     pub fn depth(&self) -> usize {
         self.ends.len()
     }
-
-    /// Refuses a component that is longer than any file name may be (row 82).
-    pub fn check_lengths(&self) -> Result<()> {
-        match self.components().find(|component| component.len() > NAME_MAX) {
-            Some(long) => {
-                Err(Error::refused(format!("file name of {} bytes, expected at most {NAME_MAX}", long.len())))
-            }
-            None => Ok(()),
-        }
-    }
 }
 
 /// What a name stands for.

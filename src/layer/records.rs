@@ -56,13 +56,6 @@ pub enum What {
     },
 }
 
-impl What {
-    /// Whether it makes a file of its own, which hard links can share.
-    pub fn is_content(self) -> bool {
-        matches!(self, Self::File { .. } | Self::Symlink(_) | Self::Device { .. } | Self::Fifo | Self::Plink { .. })
-    }
-}
-
 /// One entry of the layer.
 #[derive(Debug, Clone, Copy)]
 pub struct Record {

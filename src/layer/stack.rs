@@ -51,7 +51,7 @@ impl<'a> Stack<'a> {
         };
         for (at, index) in indexes.iter().enumerate() {
             cancel.check()?;
-            stack.push(index, wanted).context(|| format!("layer {}", at + 1))?;
+            stack.push(index, wanted).context(|| format!("layer {} (diff ID {})", at + 1, index.summary.diff_id))?;
         }
         Ok(stack)
     }
@@ -73,7 +73,7 @@ impl<'a> Stack<'a> {
         self.note_places(&diff);
         lay_over(&mut self.overlay, &self.paths, number, &diff, records);
         if wanted == Wanted::ModelAndOverlay {
-            let applying = Applying { layers: &self.layers, raw: &raw, targets: &targets, diff: &diff };
+            let applying = Applying { layers: &self.layers, raw: &raw, targets: &targets };
             applying.apply(&mut self.model, &mut self.paths)?;
         }
         Ok(())

@@ -21,8 +21,8 @@ const QUEUE: usize = 8;
 /// What the pipeline needs to know.
 #[derive(Debug, Clone)]
 pub struct StreamOptions {
-    /// The digest algorithm of the diff ID.
-    pub algorithm: Algorithm,
+    /// What the diff ID has to be.
+    pub expected: Option<DiffId>,
     /// Most uncompressed bytes.
     pub max_bytes: u64,
     /// Largest zstd window, as its base-2 logarithm.
@@ -35,6 +35,9 @@ type Chunk = Arc<Vec<u8>>;
 type Pool = SyncSender<Vec<u8>>;
 
 /// Runs `consume` over the uncompressed bytes of `blob`. `consume` must read to the end: the diff ID covers it all.
+///
+/// # Errors
+/// A wrong diff ID is told rather than what is wrong with the content: it explains that.
 pub fn run<T>(
     blob: Box<dyn Read + Send + '_>,
     options: &StreamOptions,
@@ -47,7 +50,8 @@ pub fn run<T>(
     thread::scope(|scope| {
         let hasher_pool = pool.clone();
         let hasher = scope.spawn(move || {
-            let mut hasher = options.algorithm.hasher();
+            let algorithm = options.expected.as_ref().map_or(Algorithm::Sha256, |diff_id| diff_id.0.algorithm());
+            let mut hasher = algorithm.hasher();
             for chunk in hasher_input {
                 hasher.update(&chunk);
                 recycle(chunk, &hasher_pool);
@@ -69,13 +73,22 @@ pub fn run<T>(
         });
         let mut input = ChunkReader { from_reader: Some(from_reader), chunk: None, at: 0, pool };
         let outcome = consume(&mut input);
+        // What a tar that cannot be read really is, its diff ID tells.
+        let whole = match &outcome {
+            Ok(_) => true,
+            Err(error) => error.kind() == ErrorKind::Refused && input.drain(),
+        };
         // A consumer that stopped early must not leave the reader waiting for room.
         input.from_reader = None;
         let compression = reader.join().map_err(|_| Error::new(ErrorKind::Failed, "reader thread died"))?;
         let digest = hasher.join().map_err(|_| Error::new(ErrorKind::Failed, "hashing thread died"))?;
+        let diff_id = DiffId(digest);
+        if let Some(expected) = options.expected.as_ref().filter(|expected| whole && **expected != diff_id) {
+            return Err(Error::refused(format!("expected diff ID {expected}, got {diff_id}")));
+        }
         let value = outcome?;
         let compression = compression.ok_or_else(|| Error::refused("layer was not read to its end"))?;
-        Ok((value, DiffId(digest), compression))
+        Ok((value, diff_id, compression))
     })
 }
 
@@ -130,6 +143,22 @@ pub struct ChunkReader {
     chunk: Option<Chunk>,
     at: usize,
     pool: Pool,
+}
+
+impl ChunkReader {
+    /// Reads on to the end; `false` if there is none that can be reached.
+    fn drain(&mut self) -> bool {
+        loop {
+            match self.fill_buf() {
+                Ok([]) => return true,
+                Ok(rest) => {
+                    let len = rest.len();
+                    self.consume(len);
+                }
+                Err(_) => return false,
+            }
+        }
+    }
 }
 
 impl Read for ChunkReader {

@@ -137,7 +137,7 @@ fn list(top: &Path, path: &Path, all: &mut BTreeMap<String, String>) {
     let parent = Dir::open(path.parent().unwrap()).unwrap();
     for (name, value) in xattr::all_at(&parent, path.file_name().unwrap().as_encoded_bytes()).unwrap() {
         let name = String::from_utf8(name).unwrap();
-        what.push_str(&format!(" {}={}", name.trim_start_matches("trusted.overlay."), String::from_utf8_lossy(&value)));
+        what = format!("{what} {}={}", name.trim_start_matches("trusted.overlay."), String::from_utf8_lossy(&value));
     }
     all.insert(format!("/{}", path.strip_prefix(top).unwrap().display()), what);
     if kind.is_dir() {

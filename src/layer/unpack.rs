@@ -21,7 +21,7 @@ use super::writer::{DirectoryMarks, Writer};
 use super::{Limits, UnpackOptions};
 use crate::compression::Compression;
 use crate::error::{Context, Error, Result};
-use crate::oci::{Algorithm, DiffId};
+use crate::oci::DiffId;
 use crate::sys::dir::Dir;
 use crate::sys::errno::{SysError, escape};
 
@@ -54,7 +54,7 @@ pub fn unpack(
     options: &UnpackOptions<'_>,
 ) -> Result<Unpacked> {
     let stream = StreamOptions {
-        algorithm: expected.map_or(Algorithm::Sha256, |diff_id| diff_id.0.algorithm()),
+        expected: expected.cloned(),
         max_bytes: options.limits.bytes,
         zstd_window_log: options.limits.zstd_window_log,
         cancel: options.cancel.clone(),
@@ -80,9 +80,6 @@ pub fn unpack(
         work.close()?;
         Ok((work.tree, work.paths, work.records))
     })?;
-    if let Some(expected) = expected.filter(|expected| **expected != diff_id) {
-        return Err(Error::refused(format!("expected diff ID {expected}, got {diff_id}")));
-    }
     let summary = Summary {
         format: 1,
         diff_id,
@@ -176,7 +173,7 @@ impl Work<'_> {
             (Some(placement), _) => self.carry_out(&placement, number, entry, reader),
             (None, What::Plink { .. }) => {
                 self.kept.insert(number);
-                let mut file = self.aside.create_file(kept_name(number).as_bytes(), 0o600)?;
+                let mut file = self.writer.file_in(self.aside, kept_name(number).as_bytes(), &metadata)?;
                 let (size, hash) = fill(&mut file, entry, reader)?;
                 self.records.set_content(number, What::Plink { size, hash });
                 self.writer.finish_file(&file, &metadata, self.records.xattrs(self.records.get(number)), entry.atime)
@@ -193,14 +190,17 @@ impl Work<'_> {
         reader: &mut tar::Reader<R>,
     ) -> Result<()> {
         let Placement { path, ref implied, before, ref displaced, link } = *placement;
-        for &directory in implied {
-            self.writer.directory(&self.paths, directory)?;
-        }
         for &(path, number) in displaced {
             // Of several hard links one is enough.
             if self.kept.insert(number) {
                 self.writer.move_aside(&self.paths, path, self.aside, kept_name(number).as_bytes())?;
             }
+        }
+        for &(directory, before) in implied {
+            if before == Before::File {
+                self.writer.remove_file(&self.paths, directory)?;
+            }
+            self.writer.directory(&self.paths, directory)?;
         }
         match before {
             Before::Nothing => {}

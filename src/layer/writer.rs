@@ -25,7 +25,7 @@ use super::whiteout::Whiteouts;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::dir::Dir;
 use crate::sys::errno::{SysError, escape};
-use crate::sys::owner::{self, Creation};
+use crate::sys::owner::{self, Creation, Stored};
 use crate::sys::xattr;
 
 /// Name and value of each attribute.
@@ -95,8 +95,13 @@ impl<'a> Writer<'a> {
 
     /// Creates an empty regular file, to be filled and then given to [`Writer::finish_file`].
     pub fn file(&mut self, paths: &PathTable, path: PathId, metadata: &Metadata) -> Result<File> {
-        let mode = self.creation.mode(metadata.mode, metadata.uid, metadata.gid);
-        Ok(self.parent(paths, path)?.create_file(paths.name(path), mode)?)
+        let creation = self.creation;
+        create_file(self.parent(paths, path)?, paths.name(path), creation, metadata)
+    }
+
+    /// The same outside the tree.
+    pub fn file_in(&self, dir: &Dir, name: &[u8], metadata: &Metadata) -> Result<File> {
+        create_file(dir, name, self.creation, metadata)
     }
 
     /// Gives a file everything but its content.
@@ -117,7 +122,8 @@ impl<'a> Writer<'a> {
         for (name, value) in xattrs {
             xattr::set_fd(file, name, value).map_err(|error| payload(error, name))?;
         }
-        owner::set_times(file.as_fd(), time(atime.unwrap_or(mtime)), time(mtime))?;
+        let stored = owner::set_times(file.as_fd(), time(atime.unwrap_or(mtime)), time(mtime))?;
+        self.check_time(stored, mtime);
         Ok(())
     }
 
@@ -177,8 +183,15 @@ impl<'a> Writer<'a> {
                 result => result.map_err(|error| payload(error, attribute))?,
             }
         }
-        owner::set_times_at(parent.as_fd(), name, time(metadata.mtime), time(metadata.mtime))?;
+        let stored = owner::set_times_at(parent.as_fd(), name, time(metadata.mtime), time(metadata.mtime))?;
+        self.check_time(stored, metadata.mtime);
         Ok(())
+    }
+
+    fn check_time(&self, stored: Stored, mtime: Time) {
+        if stored == Stored::Clamped {
+            (self.warn)(&format!("modification time {} is clamped by the file system", mtime.seconds));
+        }
     }
 
     /// Gives the file at `from` a second name.
@@ -233,9 +246,14 @@ impl<'a> Writer<'a> {
                 }
             })?;
         }
-        owner::set_times(dir.as_fd(), time(metadata.mtime), time(metadata.mtime))?;
+        let stored = owner::set_times(dir.as_fd(), time(metadata.mtime), time(metadata.mtime))?;
+        self.check_time(stored, metadata.mtime);
         Ok(())
     }
+}
+
+fn create_file(dir: &Dir, name: &[u8], creation: Creation, metadata: &Metadata) -> Result<File> {
+    Ok(dir.create_file(name, creation.mode(metadata.mode, metadata.uid, metadata.gid))?)
 }
 
 fn link(from: &Dir, name: &[u8], to: &Dir, new_name: &[u8]) -> Result<()> {

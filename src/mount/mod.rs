@@ -23,10 +23,10 @@ mod tests;
 
 pub use capabilities::check_capabilities;
 pub use detach::detach;
-pub use holders::{Holder, holders};
-pub use namespaces::{MountedAt, Namespace, all_namespaces, live_views};
+pub use holders::holders;
+pub use namespaces::{MountedAt, live_views};
 pub use plan::{MAX_LOWERS, PlanLayer, lowest_to_merge, plan_layers};
-pub use probe::{Ability, Feature, FileSystem, Support, explain};
+pub use probe::explain;
 
 use crate::error::{Error, Result};
 use crate::sys::dir::Dir;
@@ -81,6 +81,7 @@ pub enum Api {
     #[default]
     Auto,
     /// `fsopen` and what belongs to it, or an error.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests force each way"))]
     Fsopen,
     /// `mount(2)`.
     Legacy,

@@ -6,7 +6,9 @@ use std::path::Path;
 use super::Rootlay;
 use super::lowers::Lowers;
 use super::target::Target;
+use crate::cancel::Cancel;
 use crate::error::Result;
+use crate::layer;
 use crate::mount::{self, Api, OverlayMount, SOURCE_PREFIX, Upper, mountinfo};
 use crate::oci::DiffId;
 use crate::store::{self, Access, Staging, State, ViewDir, ViewRecord};
@@ -35,7 +37,9 @@ impl Rootlay {
             if dirs.len() >= fewest(record.access) {
                 break;
             }
-            dirs.insert(0, store::part(view.dir(), &format!("empty-{number}"), 0o755)?);
+            let empty = store::part(view.dir(), &format!("empty-{number}"), 0o755)?;
+            layer::correct(&[], &empty, &self.cancel)?;
+            dirs.insert(0, empty);
         }
         let upper = match record.access {
             Access::ReadOnly => None,
@@ -83,7 +87,7 @@ pub(super) fn create_upper(view: &Dir, stack: &[DiffId], correction: Option<&Dir
     let upper = store::part(view, "upper", 0o755)?;
     store::part(view, "work", 0o700)?;
     match correction.filter(|_| !stack.is_empty()) {
-        Some(correction) => crate::layer::apply_root(correction, &upper),
-        None => Ok(()),
+        Some(correction) => layer::apply_root(correction, &upper),
+        None => layer::correct(&[], &upper, &Cancel::new()),
     }
 }

@@ -115,7 +115,15 @@ impl Job<'_> {
             check()
         };
         let tee = Tee::new(source.open_blob(self.blob)?, self.ingest(run)?, &passed);
-        unpack_into_place(run, tee, Some(self.diff_id), |ingest| run.keep_blob(ingest, &self.blob.digest)).map(drop)
+        let new = unpack_into_place(run, tee, Some(self.diff_id), |ingest| run.keep_blob(ingest, &self.blob.digest))?;
+        // The bytes decide (row 116).
+        if !new.compression.fits(&self.blob.media_type) {
+            run.progress.warning(&format!(
+                "layer {} ({}): media type {}, but the bytes are {}",
+                self.number, self.blob.digest, self.blob.media_type, new.compression
+            ));
+        }
+        Ok(())
     }
 
     fn ingest(&self, run: &Run<'_>) -> Result<Ingest> {

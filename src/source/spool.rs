@@ -9,7 +9,7 @@ use nix::errno::Errno;
 
 use crate::cancel::Cancel;
 use crate::compression::{Compression, MAGIC, ZSTD_WINDOW_LOG, decompress};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::sys::dir::Dir;
 use crate::sys::errno::SysError;
 

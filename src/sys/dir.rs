@@ -195,13 +195,6 @@ impl Dir {
         }
     }
 
-    /// The target of a symlink.
-    pub fn read_link(&self, name: &[u8]) -> SysResult<Vec<u8>> {
-        rustix::fs::readlinkat(&self.0, name, Vec::new())
-            .map(std::ffi::CString::into_bytes)
-            .map_err(|errno| SysError::new("readlinkat", name, errno))
-    }
-
     /// All entries, in the order of the file system.
     pub fn entries(&self) -> SysResult<Vec<DirEntry>> {
         let fail = |errno| SysError::new("getdents64", b".", errno);

@@ -85,13 +85,36 @@ pub fn set_mode_of_special(dir: &Dir, name: &[u8], kind: FileType, mode: u32) ->
     rustix::fs::chmod(link, Mode::from_raw_mode(mode)).map_err(fail)
 }
 
+/// What became of a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Stored {
+    /// It is stored.
+    AsGiven,
+    /// The file system cannot hold it and stored the nearest one that it can.
+    Clamped,
+}
+
+/// Times that every file system can store: those of 32-bit seconds.
+const EVERYWHERE: std::ops::RangeInclusive<i64> = i32::MIN as i64..=i32::MAX as i64;
+
+fn stored(given: i64, stat: impl FnOnce() -> rustix::io::Result<rustix::fs::Stat>) -> Stored {
+    if EVERYWHERE.contains(&given) || stat().is_ok_and(|stat| stat.st_mtime == given) {
+        Stored::AsGiven
+    } else {
+        Stored::Clamped
+    }
+}
+
 /// Sets access and modification time, each in seconds and nanoseconds, of an open file.
-pub fn set_times(file: BorrowedFd<'_>, accessed: (i64, u32), modified: (i64, u32)) -> SysResult<()> {
-    rustix::fs::futimens(file, &times(accessed, modified)).map_err(|errno| SysError::new("utimensat", b"", errno))
+pub fn set_times(file: BorrowedFd<'_>, accessed: (i64, u32), modified: (i64, u32)) -> SysResult<Stored> {
+    rustix::fs::futimens(file, &times(accessed, modified)).map_err(|errno| SysError::new("utimensat", b"", errno))?;
+    Ok(stored(modified.0, || rustix::fs::fstat(file)))
 }
 
 /// The same for a name; a symlink is changed itself.
-pub fn set_times_at(dir: BorrowedFd<'_>, name: &[u8], accessed: (i64, u32), modified: (i64, u32)) -> SysResult<()> {
+pub fn set_times_at(dir: BorrowedFd<'_>, name: &[u8], accessed: (i64, u32), modified: (i64, u32)) -> SysResult<Stored> {
     rustix::fs::utimensat(dir, name, &times(accessed, modified), AtFlags::SYMLINK_NOFOLLOW)
-        .map_err(|errno| SysError::new("utimensat", name, errno))
+        .map_err(|errno| SysError::new("utimensat", name, errno))?;
+    Ok(stored(modified.0, || rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)))
 }

@@ -46,10 +46,7 @@ impl Case {
     /// With this limit instead of three minutes.
     #[must_use]
     pub fn minutes(self, minutes: u64) -> Self {
-        Self {
-            timeout: Duration::from_mins(minutes),
-            ..self
-        }
+        Self { timeout: Duration::from_mins(minutes), ..self }
     }
 }
 

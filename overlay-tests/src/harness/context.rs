@@ -23,10 +23,7 @@ pub struct Context {
 
 impl Context {
     pub(super) fn new(dir: PathBuf) -> Self {
-        Self {
-            dir,
-            counter: Cell::new(0),
-        }
+        Self { dir, counter: Cell::new(0) }
     }
 
     /// The scratch directory, a tmpfs of its own.
@@ -61,7 +58,7 @@ impl Context {
 
     /// The official images.
     pub fn images(&self) -> PathBuf {
-        needs::images().unwrap()
+        needs::images().canonicalize().unwrap()
     }
 
     /// The program itself, for unusual ways to run it.
@@ -75,21 +72,10 @@ impl Context {
     }
 
     /// The program on another state root.
-    pub fn command_on<A: AsRef<OsStr>>(
-        &self,
-        root: &Path,
-        arguments: impl IntoIterator<Item = A>,
-    ) -> Command {
+    pub fn command_on<A: AsRef<OsStr>>(&self, root: &Path, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(self.program());
-        command
-            .env_remove("ROOTLAY_ROOT")
-            .env("NO_COLOR", "1")
-            .env("TMPDIR", &self.dir);
-        command
-            .arg("--root")
-            .arg(root)
-            .args(["--progress", "none"])
-            .args(arguments);
+        command.env_remove("ROOTLAY_ROOT").env("NO_COLOR", "1").env("TMPDIR", &self.dir);
+        command.arg("--root").arg(root).args(["--progress", "none"]).args(arguments);
         command
     }
 
@@ -100,9 +86,7 @@ impl Context {
 
     /// Runs any command.
     pub fn run(&self, program: &str, arguments: &[&str]) -> Output {
-        run(Command::new(program)
-            .args(arguments)
-            .env("TMPDIR", &self.dir))
+        run(Command::new(program).args(arguments).env("TMPDIR", &self.dir))
     }
 
     /// Runs a prepared command.
@@ -128,10 +112,7 @@ impl Context {
             Some(_) => "Loaded image".to_owned(),
             None => format!("Loaded image ID: {}\n", written.image_id),
         };
-        assert!(
-            stdout.starts_with(&expected),
-            "expected {expected}, got {stdout}"
-        );
+        assert!(stdout.starts_with(&expected), "expected {expected}, got {stdout}");
         written
     }
 
@@ -149,8 +130,7 @@ impl Context {
     /// Unmounts a view by its directory.
     #[track_caller]
     pub fn umount(&self, target: &Path) {
-        self.rootlay([OsStr::new("umount"), target.as_os_str()])
-            .ok();
+        self.rootlay([OsStr::new("umount"), target.as_os_str()]).ok();
     }
 
     /// Loads, mounts and reads an image, and unmounts it again.
@@ -190,11 +170,7 @@ impl Context {
             assert!(line.contains(text), "`{text}` is not in: {line}");
         }
         before.assert_unchanged(&self.root());
-        assert_eq!(
-            images,
-            self.rootlay(["images", "--format", "json"]).ok(),
-            "after a refused image"
-        );
+        assert_eq!(images, self.rootlay(["images", "--format", "json"]).ok(), "after a refused image");
         output
     }
 
@@ -212,9 +188,6 @@ fn source(kind: &str, path: &Path) -> String {
 #[track_caller]
 fn run(command: &mut Command) -> Output {
     let shown = format!("{command:?}");
-    let output = command
-        .stdin(std::process::Stdio::null())
-        .output()
-        .unwrap_or_else(|error| panic!("{shown}: {error}"));
+    let output = command.stdin(std::process::Stdio::null()).output().unwrap_or_else(|error| panic!("{shown}: {error}"));
     Output::new(shown, &output)
 }

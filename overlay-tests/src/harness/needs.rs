@@ -14,7 +14,7 @@ pub enum Need {
     Tool(&'static str),
     /// A file system that can be made in a file and mounted; `tmpfs` needs neither.
     FileSystem(&'static str),
-    /// The official images, below `OVERLAY_TESTS_IMAGES`.
+    /// The official images. The one need that nobody is blamed for: they do not come with the repository.
     Images,
     /// A kernel of at least this version: for behaviour of the kernel itself, which has no probe.
     Kernel(u32, u32),
@@ -28,13 +28,8 @@ impl Need {
             Self::Root => (nix::unistd::geteuid().is_root(), "root".to_owned()),
             Self::Tool(tool) => (in_path(tool), tool.to_owned()),
             Self::FileSystem(name) => (has_file_system(name), format!("the file system {name}")),
-            Self::Images => (
-                images().is_some_and(|dir| dir.is_dir()),
-                "OVERLAY_TESTS_IMAGES".to_owned(),
-            ),
-            Self::Kernel(major, minor) => {
-                (kernel() >= (major, minor), format!("Linux {major}.{minor}"))
-            }
+            Self::Images => (images().is_dir(), "OVERLAY_TESTS_IMAGES".to_owned()),
+            Self::Kernel(major, minor) => (kernel() >= (major, minor), format!("Linux {major}.{minor}")),
         };
         (!met).then_some(what)
     }
@@ -50,31 +45,26 @@ pub(super) fn program() -> PathBuf {
     own.parent().and_then(Path::parent).unwrap().join("rootlay")
 }
 
-/// Where the official images lie.
-pub(super) fn images() -> Option<PathBuf> {
-    env::var_os("OVERLAY_TESTS_IMAGES").map(PathBuf::from)
+/// Where the official images lie: `OVERLAY_TESTS_IMAGES`, else `shared/images` beside the repository.
+pub(super) fn images() -> PathBuf {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/images");
+    env::var_os("OVERLAY_TESTS_IMAGES").map_or_else(beside, PathBuf::from)
 }
 
 fn in_path(tool: &str) -> bool {
-    env::var_os("PATH")
-        .is_some_and(|path| env::split_paths(&path).any(|dir| dir.join(tool).is_file()))
+    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|dir| dir.join(tool).is_file()))
 }
 
 fn has_file_system(name: &str) -> bool {
     let known = fs::read_to_string("/proc/filesystems").unwrap_or_default();
-    let known = known
-        .lines()
-        .any(|line| line.split_whitespace().last() == Some(name));
+    let known = known.lines().any(|line| line.split_whitespace().last() == Some(name));
     // A module may be loaded by the mount itself; without the tool to make one there is none.
-    name == "tmpfs"
-        || (in_path(&format!("mkfs.{name}")) && (known || Path::new("/sbin/modprobe").exists()))
+    name == "tmpfs" || (in_path(&format!("mkfs.{name}")) && (known || Path::new("/sbin/modprobe").exists()))
 }
 
 fn kernel() -> (u32, u32) {
     let release = rustix::system::uname();
     let release = release.release().to_string_lossy().into_owned();
-    let mut numbers = release
-        .split(|c: char| !c.is_ascii_digit())
-        .filter_map(|part| part.parse().ok());
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok());
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }

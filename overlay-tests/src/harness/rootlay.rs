@@ -19,10 +19,7 @@ pub struct Output {
 impl Output {
     pub(super) fn new(command: String, output: &process::Output) -> Self {
         Self {
-            code: output
-                .status
-                .code()
-                .unwrap_or_else(|| -output.status.signal().unwrap_or(0)),
+            code: output.status.code().unwrap_or_else(|| -output.status.signal().unwrap_or(0)),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
             command,
@@ -51,25 +48,20 @@ impl Output {
     #[track_caller]
     #[must_use = "`says` returns the output"]
     pub fn says(self, text: &str) -> Self {
-        assert!(
-            self.stderr.contains(text),
-            "{}\n`{text}` is not in stderr: {}",
-            self.command,
-            self.stderr
-        );
+        assert!(self.stderr.contains(text), "{}\n`{text}` is not in stderr: {}", self.command, self.stderr);
         self
     }
 
-    /// Fails unless standard error is one line, which is returned.
+    /// Fails unless standard error is one line, which is returned. Warnings may stand before it, and a
+    /// hint behind it, but no hint where an image was refused.
     #[track_caller]
     pub fn one_line(&self) -> &str {
-        let line = self.stderr.trim_end_matches('\n');
-        assert!(
-            !line.is_empty() && !line.contains('\n'),
-            "{}\nnot one line: {:?}",
-            self.command,
-            self.stderr
-        );
+        let mut all = self.stderr.trim_end_matches('\n');
+        while let Some((_, rest)) = all.strip_prefix("Warning: ").and_then(|tail| tail.split_once('\n')) {
+            all = rest;
+        }
+        let line = all.split_once("\nhint: ").filter(|_| self.code != 3).map_or(all, |(line, _)| line);
+        assert!(!line.is_empty() && !line.contains('\n'), "{}\nnot one line: {:?}", self.command, self.stderr);
         line
     }
 }

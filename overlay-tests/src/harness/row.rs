@@ -16,11 +16,7 @@ pub struct Row<'c> {
 
 impl<'c> Row<'c> {
     pub(super) fn new(context: &'c Context, layers: &[Vec<Entry>]) -> Self {
-        Self {
-            context,
-            variants: vec![layers.to_vec()],
-            nested: false,
-        }
+        Self { context, variants: vec![layers.to_vec()], nested: false }
     }
 
     /// In every order of the top layer's entries.
@@ -28,10 +24,7 @@ impl<'c> Row<'c> {
     pub fn in_any_order(mut self) -> Self {
         let all = self.variants.iter().flat_map(|layers| {
             let (top, below) = layers.split_last().unwrap();
-            permutations(top)
-                .into_iter()
-                .map(|top| [below, &[top]].concat())
-                .collect::<Vec<_>>()
+            permutations(top).into_iter().map(|top| [below, &[top]].concat()).collect::<Vec<_>>()
         });
         self.variants = all.collect();
         self
@@ -52,24 +45,15 @@ impl<'c> Row<'c> {
     /// Also with everything two directories deeper, where only the model says what has to be seen.
     #[must_use]
     pub fn also_nested(self) -> Self {
-        Self {
-            nested: true,
-            ..self
-        }
+        Self { nested: true, ..self }
     }
 
     /// Every variant shows exactly these names (`d/`, `f`, `l -> target`), with the metadata that the model says.
     #[track_caller]
     pub fn shows(self, expected: &[&str]) {
         for layers in &self.variants {
-            let model =
-                apply_stack(layers).unwrap_or_else(|stop| panic!("{stop}\n{}", to_source(layers)));
-            assert_eq!(
-                names(&model),
-                expected,
-                "the model itself is wrong:\n{}",
-                to_source(layers)
-            );
+            let model = apply_stack(layers).unwrap_or_else(|stop| panic!("{stop}\n{}", to_source(layers)));
+            assert_eq!(names(&model), expected, "the model itself is wrong:\n{}", to_source(layers));
         }
         for layers in self.everything() {
             check(self.context, &layers);
@@ -81,10 +65,7 @@ impl<'c> Row<'c> {
     pub fn refused(self, says: &[&str]) {
         for layers in &self.variants {
             let stop = apply_stack(layers).err();
-            assert!(
-                matches!(stop, Some(Stop::Refused(_))),
-                "the model itself is wrong: {stop:?}"
-            );
+            assert!(matches!(stop, Some(Stop::Refused(_))), "the model itself is wrong: {stop:?}");
         }
         for layers in self.everything() {
             self.context.refuse(&Image::of(layers), says);
@@ -102,12 +83,7 @@ impl<'c> Row<'c> {
                 }
                 Err(Stop::Open(_)) => {
                     let (_, output) = self.context.try_load(&Image::of(layers));
-                    assert!(
-                        matches!(output.code, 0 | 3),
-                        "exit code {}: {}",
-                        output.code,
-                        output.stderr
-                    );
+                    assert!(matches!(output.code, 0 | 3), "exit code {}: {}", output.code, output.stderr);
                 }
             }
         }
@@ -115,15 +91,7 @@ impl<'c> Row<'c> {
 
     fn everything(&self) -> Vec<Vec<Vec<Entry>>> {
         let deeper = |layers: &Vec<Vec<Entry>>| -> Vec<Vec<Entry>> {
-            layers
-                .iter()
-                .map(|entries| {
-                    entries
-                        .iter()
-                        .map(|entry| entry.clone().below("n/e"))
-                        .collect()
-                })
-                .collect()
+            layers.iter().map(|entries| entries.iter().map(|entry| entry.clone().below("n/e")).collect()).collect()
         };
         let nested = self.variants.iter().filter(|_| self.nested).map(deeper);
         self.variants.iter().cloned().chain(nested).collect()
@@ -133,8 +101,7 @@ impl<'c> Row<'c> {
 /// Loads and mounts a stack of which the model has a tree, and compares both.
 #[track_caller]
 fn check(context: &Context, layers: &[Vec<Entry>]) {
-    let expected =
-        apply_stack(layers).unwrap_or_else(|stop| panic!("{stop}\n{}", to_source(layers)));
+    let expected = apply_stack(layers).unwrap_or_else(|stop| panic!("{stop}\n{}", to_source(layers)));
     let actual = context.tree_of(&Image::of(layers.iter().cloned()));
     assert_same(&expected, &actual, &to_source(layers));
 }
@@ -169,12 +136,7 @@ mod tests {
     #[test]
     fn three_entries_have_six_orders() {
         let mut orders = permutations(&[file("a", ""), file("b", ""), file("c", "")]);
-        orders.sort_by_key(|order| {
-            order
-                .iter()
-                .map(|entry| entry.name.clone())
-                .collect::<Vec<_>>()
-        });
+        orders.sort_by_key(|order| order.iter().map(|entry| entry.name.clone()).collect::<Vec<_>>());
         orders.dedup();
         assert_eq!(orders.len(), 6);
     }

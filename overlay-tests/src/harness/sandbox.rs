@@ -19,15 +19,8 @@ pub(super) fn child(stage: &str, case: &Case) -> ExitCode {
     set_pdeathsig(Signal::SIGKILL).unwrap();
     if stage == "enter" {
         unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID).unwrap();
-        let status = Command::new(env::current_exe().unwrap())
-            .env(STAGE, "run")
-            .status()
-            .unwrap();
-        return if status.success() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        };
+        let status = Command::new(env::current_exe().unwrap()).env(STAGE, "run").status().unwrap();
+        return if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let scratch = PathBuf::from(env::var_os(SCRATCH).unwrap());
     prepare(&scratch, case);
@@ -39,14 +32,7 @@ fn prepare(scratch: &Path, case: &Case) {
     let none = None::<&str>;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
     mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), none).unwrap();
-    mount(
-        Some("tmpfs"),
-        scratch,
-        Some("tmpfs"),
-        MsFlags::empty(),
-        Some("mode=0755"),
-    )
-    .unwrap();
+    mount(Some("tmpfs"), scratch, Some("tmpfs"), MsFlags::empty(), Some("mode=0755")).unwrap();
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     let state = scratch.join("state");
     fs::create_dir(&state).unwrap();
@@ -59,28 +45,13 @@ fn prepare(scratch: &Path, case: &Case) {
 
 /// Makes a file system in a file and mounts it; the loop device goes with the mount.
 pub(super) fn mount_image(file_system: &str, image: &Path, target: &Path, size: &str) {
-    run(
-        "truncate",
-        &[OsStr::new("-s"), OsStr::new(size), image.as_os_str()],
-    );
-    run(
-        &format!("mkfs.{file_system}"),
-        &[OsStr::new("-q"), image.as_os_str()],
-    );
-    let arguments = [
-        OsStr::new("-o"),
-        OsStr::new("loop"),
-        image.as_os_str(),
-        target.as_os_str(),
-    ];
+    run("truncate", &[OsStr::new("-s"), OsStr::new(size), image.as_os_str()]);
+    run(&format!("mkfs.{file_system}"), &[OsStr::new("-q"), image.as_os_str()]);
+    let arguments = [OsStr::new("-o"), OsStr::new("loop"), image.as_os_str(), target.as_os_str()];
     run("mount", &arguments);
 }
 
 fn run(program: &str, arguments: &[&OsStr]) {
     let output = Command::new(program).args(arguments).output().unwrap();
-    assert!(
-        output.status.success(),
-        "{program}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
 }

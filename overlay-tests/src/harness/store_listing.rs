@@ -14,35 +14,19 @@ impl StoreListing {
     /// Reads a state root; mounted views are left out.
     pub fn read(root: &Path) -> Self {
         let tree = if root.exists() {
-            read_tree_with(root, |path| {
-                path != b"/locks" && !path.ends_with(b"/merged")
-            })
-            .unwrap()
+            read_tree_with(root, |path| path != b"/locks" && !path.ends_with(b"/merged")).unwrap()
         } else {
             Tree::new()
         };
-        let timeless = |node: Node| Node {
-            mtime: (0, 0),
-            nlink: None,
-            ..node
-        };
-        Self(
-            tree.into_iter()
-                .map(|(path, node)| (path, timeless(node)))
-                .collect(),
-        )
+        let timeless = |node: Node| Node { mtime: (0, 0), nlink: None, ..node };
+        Self(tree.into_iter().map(|(path, node)| (path, timeless(node))).collect())
     }
 
     /// Fails with a list of differences unless the state root is now as it was.
     #[track_caller]
     pub fn assert_unchanged(&self, root: &Path) {
-        let lines =
-            crate::tree::differences(&self.0, &Self::read(root).0, crate::tree::Nlink::Ignore);
-        assert!(
-            lines.is_empty(),
-            "the store is not as it was:\n{}",
-            lines.join("\n")
-        );
+        let lines = crate::tree::differences(&self.0, &Self::read(root).0, crate::tree::Nlink::Ignore);
+        assert!(lines.is_empty(), "the store is not as it was:\n{}", lines.join("\n"));
     }
 
     /// The directories of unpacked layers, as `ALGORITHM/HEX`.
@@ -58,23 +42,14 @@ impl StoreListing {
     fn named(&self, area: &str) -> Vec<String> {
         let paths = self.0.keys().map(|path| String::from_utf8_lossy(path));
         let tail = |path: &str| Some(path.strip_prefix(&format!("/{area}/"))?.to_owned());
-        paths
-            .filter_map(|path| tail(&path))
-            .filter(|path| path.matches('/').count() == 1)
-            .collect()
+        paths.filter_map(|path| tail(&path)).filter(|path| path.matches('/').count() == 1).collect()
     }
 
     /// What lies directly in a directory of the state root.
     pub fn children(&self, dir: &str) -> Vec<String> {
-        let paths = self
-            .0
-            .keys()
-            .map(|path| String::from_utf8_lossy(path).into_owned());
+        let paths = self.0.keys().map(|path| String::from_utf8_lossy(path).into_owned());
         let tail = |path: String| Some(path.strip_prefix(&format!("/{dir}/"))?.to_owned());
-        paths
-            .filter_map(tail)
-            .filter(|path| !path.contains('/'))
-            .collect()
+        paths.filter_map(tail).filter(|path| !path.contains('/')).collect()
     }
 
     /// All paths, a line each, for messages.

@@ -3,6 +3,7 @@
 use super::links::Links;
 use super::model::{Kind, Model, Stop, described};
 use super::names::{Meaning, Path, meaning};
+use super::resolve::Found;
 use crate::fixture::{Entry, Kind as EntryKind};
 
 impl Model {
@@ -24,31 +25,59 @@ impl Model {
             let again = result.resolve_marks(&meanings)?;
             if again == marks {
                 outcome?;
+                result.make_opaque_dirs(&marks);
                 *self = result;
                 return Ok(());
             }
             marks = again;
         }
-        Err(Stop::Open(
-            "marks that decide where they point themselves".into(),
-        ))
+        Err(Stop::Open("marks that decide where they point themselves".into()))
     }
 
     /// Applies the entries, all of them even after a failure, and returns the first one.
     fn apply_entries(&mut self, entries: &[Entry], meanings: &[Meaning]) -> Result<(), Stop> {
-        let mut links = Links::default();
+        let mut links = Links::of(meanings);
         let mut outcome = Ok(());
+        let mut files: Vec<&Path> = Vec::new();
         for (entry, meaning) in entries.iter().zip(meanings) {
-            if let Meaning::Content(path) = meaning {
-                outcome = outcome.and(self.apply_entry(entry, path, &mut links));
-            }
+            outcome = outcome.and(match meaning {
+                Meaning::Content(path) => {
+                    let below_a_file = files.iter().any(|file| path.is_below(file));
+                    files.retain(|file| *file != path);
+                    if !matches!(entry.kind, EntryKind::Dir | EntryKind::Symlink(_)) {
+                        files.push(path);
+                    }
+                    let done = self.apply_entry(entry, path, &mut links);
+                    // By its names alone the layer breaks row 46; a lower symlink on the way may save it.
+                    done.and(if below_a_file { Err(below_a_moved_file()) } else { Ok(()) })
+                }
+                Meaning::Whiteout(parent, _) | Meaning::Opaque(parent) => self.check_mark(parent),
+                Meaning::Nothing => Ok(()),
+            });
         }
         outcome.and(links.finish(self))
     }
 
+    /// A mark below what is a file of the layer at this point, but perhaps not at the end: nothing says which counts.
+    fn check_mark(&self, parent: &Path) -> Result<(), Stop> {
+        match self.find_dir(parent) {
+            Found::NonDir { of_this_layer: true, .. } => {
+                Err(Stop::Open("a mark below a file of the same layer".into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn apply_entry(&mut self, entry: &Entry, path: &Path, links: &mut Links) -> Result<(), Stop> {
         let place = match path.split() {
-            Some((parent, name)) => self.make_dir(&parent)?.join(name),
+            Some((parent, name)) => {
+                let (parent, followed) = self.make_dir(&parent)?;
+                let place = parent.join(name);
+                if followed.iter().any(|link| link.is_in(&place)) {
+                    return Err(Stop::Open("an entry that replaces a symlink on its own way".into()));
+                }
+                place
+            }
             None => Path::root(),
         };
         let device = |number: &u64| u32::try_from(*number).unwrap();
@@ -78,6 +107,7 @@ impl Model {
             }
         };
         self.place(&place, described(entry, kind));
+        self.paths.get_mut(&place).unwrap().moved = place != *path;
         Ok(())
     }
 
@@ -95,13 +125,15 @@ impl Model {
     }
 }
 
+fn below_a_moved_file() -> Stop {
+    Stop::Open("an entry below the name of a file that was moved or replaced".into())
+}
+
 /// An opaque mark below a file of the same layer is refused (row 24). After the mark the file might count as the last entry
 /// of a duplicated path: open.
 fn row_24(meanings: &[Meaning], entries: &[Entry]) -> Option<Stop> {
     let is_file = |wanted: &Path| {
-        let last = meanings
-            .iter()
-            .rposition(|meaning| matches!(meaning, Meaning::Content(path) if path == wanted))?;
+        let last = meanings.iter().rposition(|meaning| matches!(meaning, Meaning::Content(path) if path == wanted))?;
         let in_the_way = !matches!(entries[last].kind, EntryKind::Dir | EntryKind::Symlink(_));
         in_the_way.then_some(last)
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::model::{Inode, Kind, Model, Stop};
+use super::model::{Inode, Model, Stop};
 use super::names::{Meaning, Path};
 use super::resolve::Found;
 
@@ -18,27 +18,26 @@ impl Model {
     pub(super) fn resolve_marks(&self, meanings: &[Meaning]) -> Result<Marks, Stop> {
         let mut marks = Marks::default();
         for meaning in meanings {
+            let (Meaning::Whiteout(parent, _) | Meaning::Opaque(parent)) = meaning else {
+                continue;
+            };
+            let (found, moved) = self.find_dir_of_mark(parent);
+            if moved {
+                return Err(Stop::Open("a mark through a symlink that was moved itself".into()));
+            }
             match meaning {
-                Meaning::Whiteout(parent, name) => match self.find_dir(parent) {
+                Meaning::Whiteout(_, name) => match found {
                     Found::Dir(parent) => {
                         marks.hidden.insert(parent.join(name));
                     }
-                    Found::Missing(_)
-                    | Found::NonDir {
-                        of_this_layer: false,
-                        ..
-                    } => {}
+                    Found::Missing(_) | Found::NonDir { of_this_layer: false, .. } => {}
                     found => return Err(Stop::Open(format!("a whiteout below {found:?}"))),
                 },
-                Meaning::Opaque(parent) => match self.find_dir(parent) {
+                Meaning::Opaque(_) => match found {
                     Found::Dir(place) | Found::Missing(place) => {
                         marks.opaque.insert(place);
                     }
-                    Found::NonDir {
-                        of_this_layer: false,
-                        through_symlink: false,
-                        place,
-                    } => {
+                    Found::NonDir { of_this_layer: false, through_symlink: false, place } => {
                         marks.opaque.insert(place);
                     }
                     found => return Err(Stop::Open(format!("an opaque mark below {found:?}"))),
@@ -49,7 +48,7 @@ impl Model {
         Ok(marks)
     }
 
-    /// Removes what the marks hide, then makes the directories that opaque marks imply.
+    /// Removes what the marks hide.
     pub(super) fn apply_marks(&mut self, marks: &Marks) {
         for path in &marks.hidden {
             self.remove(path);
@@ -57,6 +56,10 @@ impl Model {
         for path in &marks.opaque {
             self.empty_dir(path);
         }
+    }
+
+    /// Makes the directories that opaque marks imply, where the entries of the layer did not.
+    pub(super) fn make_opaque_dirs(&mut self, marks: &Marks) {
         for path in &marks.opaque {
             for depth in 1..=path.0.len() {
                 let part = Path(path.0[..depth].to_vec());
@@ -65,10 +68,5 @@ impl Model {
                 }
             }
         }
-        debug_assert!(
-            self.paths
-                .values()
-                .all(|slot| self.inodes[slot.inode].kind != Kind::Pending)
-        );
     }
 }

@@ -14,6 +14,11 @@
 //!   end of the layer (row 71), and its place is taken meanwhile. If the target is of a lower layer and this layer replaces it
 //!   later, the rules contradict each other: open.
 //! * A file of a lower layer that a *symlink* leads to is replaced by a directory or not: open.
+//! * A hard link to a symlink of a lower layer, or that symlink itself, which the same layer uses as a directory: open.
+//! * An entry that replaces a symlink on its own way: open.
+//! * A mark that goes through a symlink which its layer put elsewhere than it says, by a lower symlink: open.
+//! * An entry below the name of a file of its layer that is not there (any more), by a lower symlink: open.
+//! * A mark below what is a file when its turn comes, and something else at the end of the layer: open.
 //! * `..` in a symlink's target behind something that is missing: open.
 
 mod apply;

@@ -54,15 +54,7 @@ impl Inode {
     /// A directory that nobody described: row 30.
     pub fn implied_dir() -> Self {
         let xattrs = BTreeMap::new();
-        Self {
-            kind: Kind::Dir,
-            mode: 0o755,
-            uid: 0,
-            gid: 0,
-            mtime: (0, 0),
-            xattrs,
-            nlink_open: false,
-        }
+        Self { kind: Kind::Dir, mode: 0o755, uid: 0, gid: 0, mtime: (0, 0), xattrs, nlink_open: false }
     }
 }
 
@@ -71,6 +63,10 @@ impl Inode {
 pub(super) struct Slot {
     pub inode: usize,
     pub layer: usize,
+    /// A hard link to an inode of a lower layer: the layer itself does not tell what it is.
+    pub linked_below: bool,
+    /// An entry that a symlink led to another place than its name says.
+    pub moved: bool,
 }
 
 /// The tree of the layers so far.
@@ -84,23 +80,16 @@ pub struct Model {
 impl Model {
     /// An empty directory, 0755 0:0, of 1970.
     pub fn empty() -> Self {
-        let root = Slot { inode: 0, layer: 0 };
-        Self {
-            inodes: vec![Inode::implied_dir()],
-            paths: BTreeMap::from([(Path::root(), root)]),
-            layer: 0,
-        }
+        let root = Slot { inode: 0, layer: 0, linked_below: false, moved: false };
+        Self { inodes: vec![Inode::implied_dir()], paths: BTreeMap::from([(Path::root(), root)]), layer: 0 }
     }
 
     pub(super) fn get(&self, path: &Path) -> Option<(Slot, &Inode)> {
-        self.paths
-            .get(path)
-            .map(|slot| (*slot, &self.inodes[slot.inode]))
+        self.paths.get(path).map(|slot| (*slot, &self.inodes[slot.inode]))
     }
 
     pub(super) fn is_dir(&self, path: &Path) -> bool {
-        self.get(path)
-            .is_some_and(|(_, inode)| inode.kind == Kind::Dir)
+        self.get(path).is_some_and(|(_, inode)| inode.kind == Kind::Dir)
     }
 
     /// Puts a new inode at a path whose parent is a directory; what was there is gone.
@@ -112,23 +101,12 @@ impl Model {
     /// Puts an inode that exists at a path.
     pub(super) fn name(&mut self, path: &Path, inode: usize) {
         self.remove(path);
-        self.paths.insert(
-            path.clone(),
-            Slot {
-                inode,
-                layer: self.layer,
-            },
-        );
+        self.paths.insert(path.clone(), Slot { inode, layer: self.layer, linked_below: false, moved: false });
     }
 
     /// Removes a path and all below it.
     pub(super) fn remove(&mut self, path: &Path) {
-        let gone: Vec<Path> = self
-            .paths
-            .keys()
-            .filter(|other| other.is_in(path))
-            .cloned()
-            .collect();
+        let gone: Vec<Path> = self.paths.keys().filter(|other| other.is_in(path)).cloned().collect();
         for path in gone {
             let slot = self.paths.remove(&path).unwrap();
             // Also within one layer: a layer's diff is not rewritten by the layers above it.
@@ -140,30 +118,18 @@ impl Model {
 
     /// Removes all that is in a directory.
     pub(super) fn empty_dir(&mut self, path: &Path) {
-        let children: Vec<Path> = self
-            .paths
-            .keys()
-            .filter(|other| other.is_below(path))
-            .cloned()
-            .collect();
+        let children: Vec<Path> = self.paths.keys().filter(|other| other.is_below(path)).cloned().collect();
         children.iter().for_each(|child| self.remove(child));
     }
 
     /// What a reader would find.
     pub fn tree(&self) -> Tree {
-        let names = |inode: usize| {
-            self.paths
-                .iter()
-                .filter(move |(_, slot)| slot.inode == inode)
-        };
+        let names = |inode: usize| self.paths.iter().filter(move |(_, slot)| slot.inode == inode);
         let node = |(path, slot): (&Path, &Slot)| {
             let inode = &self.inodes[slot.inode];
             let dir = inode.kind == Kind::Dir;
             let count = names(slot.inode).count();
-            let group = names(slot.inode)
-                .map(|(path, _)| path.shown())
-                .min()
-                .filter(|_| count > 1);
+            let group = names(slot.inode).map(|(path, _)| path.shown()).min().filter(|_| count > 1);
             let node = Node {
                 kind: shown_kind(&inode.kind),
                 mode: inode.mode,
@@ -205,11 +171,7 @@ pub(super) fn described(entry: &Entry, kind: Kind) -> Inode {
     let permissions = u32::try_from(entry.mode & 0o7777).unwrap();
     Inode {
         // The kernel has no modes for symbolic links.
-        mode: if matches!(kind, Kind::Symlink(_)) {
-            0o777
-        } else {
-            permissions
-        },
+        mode: if matches!(kind, Kind::Symlink(_)) { 0o777 } else { permissions },
         kind,
         uid: u32::try_from(entry.uid).unwrap(),
         gid: u32::try_from(entry.gid).unwrap(),

@@ -32,10 +32,7 @@ impl Path {
         if self.0.is_empty() {
             return b"/".to_vec();
         }
-        self.0
-            .iter()
-            .flat_map(|name| [b"/", name.as_slice()].concat())
-            .collect()
+        self.0.iter().flat_map(|name| [b"/", name.as_slice()].concat()).collect()
     }
 
     /// The parent and the last component.
@@ -82,9 +79,7 @@ pub(super) fn meaning(entry: &Entry) -> Result<Meaning, Stop> {
     let Some((parent, name)) = path.split() else {
         return match entry.kind {
             Kind::Dir => Ok(Meaning::Content(path)),
-            _ => Err(Stop::Refused(
-                "a root that is not a directory (row 35)".into(),
-            )),
+            _ => Err(Stop::Refused("a root that is not a directory (row 35)".into())),
         };
     };
     if name == b".wh..wh..opq" && !parent.0.iter().any(|part| part.starts_with(b".wh..wh.")) {

@@ -1,17 +1,13 @@
 //! Stacks over a tiny alphabet, so that entries collide in every way that the rules have a row for.
 
 use super::{Rng, Stack};
-use crate::fixture::{
-    Entry, MTIME, block, char_device, dir, fifo, file, hardlink, opaque, root, symlink, whiteout,
-};
+use crate::fixture::{Entry, MTIME, block, char_device, dir, fifo, file, hardlink, opaque, root, symlink, whiteout};
 use crate::oracle::apply_stack;
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 const MODES: [u64; 5] = [0o644, 0o755, 0o4755, 0o1777, 0o600];
 const MTIMES: [(i64, u32); 4] = [(MTIME, 0), (0, 0), (MTIME, 123_000_000), (-2, 500_000_000)];
-const TARGETS: [&str; 12] = [
-    "a", "b", "c", "d", "/a", "/b/c", "../a", "../../b", "a/b", ".", "/", "no/where",
-];
+const TARGETS: [&str; 12] = ["a", "b", "c", "d", "/a", "/b/c", "../a", "../../b", "a/b", ".", "/", "no/where"];
 
 /// The stack of a seed.
 pub fn random_stack(seed: u64) -> Stack {
@@ -38,7 +34,7 @@ pub fn random_stack(seed: u64) -> Stack {
             stack.pop();
         }
     }
-    stack
+    if stack.is_empty() { vec![Vec::new()] } else { stack }
 }
 
 fn random_entry(rng: &mut Rng, used: &mut Vec<String>) -> Entry {
@@ -65,19 +61,8 @@ fn random_entry(rng: &mut Rng, used: &mut Vec<String>) -> Entry {
         70..84 => symlink(spelled, rng.pick(&TARGETS)),
         84 => return root(*rng.pick(&[0o755, 0o711, 0o1777])).mtime(5, 6),
         85..94 => {
-            let target = if used.is_empty() || rng.percent(6) {
-                name
-            } else {
-                rng.pick(used).clone()
-            };
-            return hardlink(
-                spelled,
-                if rng.percent(10) {
-                    format!("/{target}")
-                } else {
-                    target
-                },
-            );
+            let target = if used.is_empty() || rng.percent(6) { name } else { rng.pick(used).clone() };
+            return hardlink(spelled, if rng.percent(10) { format!("/{target}") } else { target });
         }
         94..96 => fifo(spelled),
         96..98 => block(spelled, 7, 1),
@@ -96,39 +81,16 @@ fn random_name(rng: &mut Rng, used: &[String]) -> String {
         return name;
     }
     let depth = 1 + rng.below(3);
-    (0..depth)
-        .map(|_| *rng.pick(&NAMES))
-        .collect::<Vec<_>>()
-        .join("/")
+    (0..depth).map(|_| *rng.pick(&NAMES)).collect::<Vec<_>>().join("/")
 }
 
 fn with_metadata(rng: &mut Rng, entry: Entry) -> Entry {
-    let entry = if rng.percent(30) {
-        entry.mode(*rng.pick(&MODES))
-    } else {
-        entry
-    };
-    let entry = if rng.percent(20) {
-        entry.uid([0, 1, 70_000][rng.below(3)]).gid(2)
-    } else {
-        entry
-    };
+    let entry = if rng.percent(30) { entry.mode(*rng.pick(&MODES)) } else { entry };
+    let entry = if rng.percent(20) { entry.uid([0, 1, 70_000][rng.below(3)]).gid(2) } else { entry };
     let (seconds, nanoseconds) = *rng.pick(&MTIMES);
-    let entry = if rng.percent(30) {
-        entry.mtime(seconds, nanoseconds)
-    } else {
-        entry
-    };
-    let entry = if rng.percent(10) {
-        entry.xattr("user.x", [*rng.pick(b"12")])
-    } else {
-        entry
-    };
-    if rng.percent(8) {
-        entry.xattr("trusted.t", "w")
-    } else {
-        entry
-    }
+    let entry = if rng.percent(30) { entry.mtime(seconds, nanoseconds) } else { entry };
+    let entry = if rng.percent(10) { entry.xattr("user.x", [*rng.pick(b"12")]) } else { entry };
+    if rng.percent(8) { entry.xattr("trusted.t", "w") } else { entry }
 }
 
 #[cfg(test)]
@@ -147,9 +109,6 @@ mod tests {
                 Err(Stop::Open(_)) => counts[2] += 1,
             }
         }
-        assert!(
-            counts[0] > 2400 && counts[1] > 100 && counts[2] < 300,
-            "{counts:?}"
-        );
+        assert!(counts[0] > 2400 && counts[1] > 100 && counts[2] < 300, "{counts:?}");
     }
 }

@@ -16,10 +16,7 @@ pub type Stack = Vec<Vec<Entry>>;
 /// A stack in the syntax of [`crate::fixture`], to be pasted into a test.
 pub fn to_source(stack: &[Vec<Entry>]) -> String {
     let layer = |entries: &Vec<Entry>| {
-        let entries: String = entries
-            .iter()
-            .map(|entry| format!("        {},\n", entry.to_source()))
-            .collect();
+        let entries: String = entries.iter().map(|entry| format!("        {},\n", entry.to_source())).collect();
         format!("    vec![\n{entries}    ],\n")
     };
     format!("[\n{}]", stack.iter().map(layer).collect::<String>())

@@ -62,11 +62,7 @@ mod tests {
 
     #[test]
     fn only_what_matters_remains() {
-        let stack = vec![
-            vec![file("a", ""), file("b", "").uid(4)],
-            vec![],
-            vec![file("c", "")],
-        ];
+        let stack = vec![vec![file("a", ""), file("b", "").uid(4)], vec![], vec![file("c", "")]];
         let fails = |stack: &Stack| stack.iter().flatten().any(|entry| entry.name == b"b");
         assert_eq!(shrink(&stack, 1000, fails), vec![vec![file("b", "")]]);
     }

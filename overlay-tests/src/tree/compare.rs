@@ -19,22 +19,11 @@ pub fn differences(expected: &Tree, actual: &Tree, nlink: Nlink) -> Vec<String> 
         let shown = path.escape_ascii();
         match actual.get(path) {
             None => lines.push(format!("{shown}: missing, expected {:?}", node.kind)),
-            Some(found) => lines.extend(
-                fields(node, found, nlink)
-                    .into_iter()
-                    .map(|line| format!("{shown}: {line}")),
-            ),
+            Some(found) => lines.extend(fields(node, found, nlink).into_iter().map(|line| format!("{shown}: {line}"))),
         }
     }
-    for (path, node) in actual
-        .iter()
-        .filter(|(path, _)| !expected.contains_key(*path))
-    {
-        lines.push(format!(
-            "{}: not expected, found {:?}",
-            path.escape_ascii(),
-            node.kind
-        ));
+    for (path, node) in actual.iter().filter(|(path, _)| !expected.contains_key(*path)) {
+        lines.push(format!("{}: not expected, found {:?}", path.escape_ascii(), node.kind));
     }
     lines
 }
@@ -46,47 +35,20 @@ fn fields(expected: &Node, found: &Node, nlink: Nlink) -> Vec<String> {
             lines.push(format!("{what}: expected {expected}, got {found}"));
         }
     };
-    check(
-        "kind",
-        format!("{:?}", expected.kind),
-        format!("{:?}", found.kind),
-    );
-    check(
-        "mode",
-        format!("{:04o}", expected.mode),
-        format!("{:04o}", found.mode),
-    );
-    check(
-        "owner",
-        format!("{}:{}", expected.uid, expected.gid),
-        format!("{}:{}", found.uid, found.gid),
-    );
-    check(
-        "mtime",
-        format!("{:?}", expected.mtime),
-        format!("{:?}", found.mtime),
-    );
+    check("kind", format!("{:?}", expected.kind), format!("{:?}", found.kind));
+    check("mode", format!("{:04o}", expected.mode), format!("{:04o}", found.mode));
+    check("owner", format!("{}:{}", expected.uid, expected.gid), format!("{}:{}", found.uid, found.gid));
+    check("mtime", format!("{:?}", expected.mtime), format!("{:?}", found.mtime));
     check("xattrs", xattrs(expected), xattrs(found));
-    let group = |node: &Node| {
-        node.group
-            .as_ref()
-            .map_or("none".to_owned(), |path| path.escape_ascii().to_string())
-    };
+    let group = |node: &Node| node.group.as_ref().map_or("none".to_owned(), |path| path.escape_ascii().to_string());
     check("hard links", group(expected), group(found));
     if nlink == Nlink::Compare && expected.nlink.is_some() && found.nlink.is_some() {
-        check(
-            "nlink",
-            format!("{:?}", expected.nlink),
-            format!("{:?}", found.nlink),
-        );
+        check("nlink", format!("{:?}", expected.nlink), format!("{:?}", found.nlink));
     }
     lines
 }
 
 fn xattrs(node: &Node) -> String {
-    let pairs = node
-        .xattrs
-        .iter()
-        .map(|(name, value)| format!("{}={}", name.escape_ascii(), value.escape_ascii()));
+    let pairs = node.xattrs.iter().map(|(name, value)| format!("{}={}", name.escape_ascii(), value.escape_ascii()));
     format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
 }

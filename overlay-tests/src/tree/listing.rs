@@ -22,16 +22,9 @@ fn line(path: &[u8], node: &Node) -> String {
         NodeKind::Fifo => ('p', none(), none(), none(), none()),
         NodeKind::Socket => ('s', none(), none(), none(), none()),
     };
-    let xattrs: Vec<String> = node
-        .xattrs
-        .iter()
-        .map(|(name, value)| format!("{}={}", escape(name), hex(value)))
-        .collect();
-    let xattrs = if xattrs.is_empty() {
-        none()
-    } else {
-        xattrs.join(",")
-    };
+    let xattrs: Vec<String> =
+        node.xattrs.iter().map(|(name, value)| format!("{}={}", escape(name), hex(value))).collect();
+    let xattrs = if xattrs.is_empty() { none() } else { xattrs.join(",") };
     let group = node.group.as_deref().map_or_else(none, escape);
     format!(
         "{}\t{letter}\t{:04o}\t{}\t{}\t{size}\t{hash}\t{target}\t{device}\t{xattrs}\t{}\t{group}\n",
@@ -83,9 +76,6 @@ mod tests {
             nlink: Some(2),
             group: Some(b"/a".to_vec()),
         };
-        assert_eq!(
-            line(b"/b", &node),
-            "/b\tl\t0777\t1\t2\t-\t-\tt\t-\ttrusted.a=01\t3\t/a\n"
-        );
+        assert_eq!(line(b"/b", &node), "/b\tl\t0777\t1\t2\t-\t-\tt\t-\ttrusted.a=01\t3\t/a\n");
     }
 }

@@ -63,8 +63,5 @@ pub fn names(tree: &Tree) -> Vec<String> {
             _ => path,
         }
     };
-    tree.iter()
-        .filter(|(path, _)| path.len() > 1)
-        .map(name)
-        .collect()
+    tree.iter().filter(|(path, _)| path.len() > 1).map(name).collect()
 }

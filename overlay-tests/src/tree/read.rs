@@ -27,11 +27,7 @@ pub fn read_tree_with(root: &Path, wanted: impl Fn(&[u8]) -> bool) -> io::Result
     while let Some((real, shown)) = pending.pop() {
         let metadata = fs::symlink_metadata(&real).map_err(|error| at(&real, &error))?;
         let node = read_node(&real, &metadata).map_err(|error| at(&real, &error))?;
-        let path = if shown.is_empty() {
-            b"/".to_vec()
-        } else {
-            shown.clone()
-        };
+        let path = if shown.is_empty() { b"/".to_vec() } else { shown.clone() };
         if matches!(node.kind, NodeKind::Dir) {
             for child in fs::read_dir(&real).map_err(|error| at(&real, &error))? {
                 let name = child?.file_name();
@@ -41,10 +37,7 @@ pub fn read_tree_with(root: &Path, wanted: impl Fn(&[u8]) -> bool) -> io::Result
                 }
             }
         } else {
-            inodes
-                .entry((metadata.dev(), metadata.ino()))
-                .or_default()
-                .push(path.clone());
+            inodes.entry((metadata.dev(), metadata.ino())).or_default().push(path.clone());
         }
         tree.insert(path, node);
     }
@@ -85,10 +78,7 @@ fn read_node(path: &Path, metadata: &fs::Metadata) -> io::Result<Node> {
         mode: metadata.mode() & 0o7777,
         uid: metadata.uid(),
         gid: metadata.gid(),
-        mtime: (
-            metadata.mtime(),
-            u32::try_from(metadata.mtime_nsec()).unwrap(),
-        ),
+        mtime: (metadata.mtime(), u32::try_from(metadata.mtime_nsec()).unwrap()),
         xattrs: xattrs(path)?,
         group: None,
     })
@@ -136,15 +126,9 @@ mod tests {
         fs::hard_link(dir.path().join("d/x"), dir.path().join("a")).unwrap();
         std::os::unix::fs::symlink("nowhere", dir.path().join("s")).unwrap();
         let tree = read_tree(dir.path()).unwrap();
-        assert_eq!(
-            super::super::names(&tree),
-            ["a", "d/", "d/x", "s -> nowhere"]
-        );
+        assert_eq!(super::super::names(&tree), ["a", "d/", "d/x", "s -> nowhere"]);
         let node = &tree[b"/d/x".as_slice()];
-        assert_eq!(
-            (node.group.as_deref(), node.nlink),
-            (Some(b"/a".as_slice()), Some(2))
-        );
+        assert_eq!((node.group.as_deref(), node.nlink), (Some(b"/a".as_slice()), Some(2)));
         let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(node.kind, NodeKind::File(3, hash.to_owned()));
     }

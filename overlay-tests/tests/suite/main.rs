@@ -1,20 +1,33 @@
 //! The privileged suite. `OVERLAY_TESTS_REQUIRE=1` turns ignored cases into failures.
 //!
 //! `ROOTLAY_BIN` names the binary (default: the one of the same target directory), `OVERLAY_TESTS_FS` the file system of the
-//! state root (`tmpfs`, `ext4`, `xfs`, `btrfs`), `OVERLAY_TESTS_IMAGES` a directory with official images.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a panic is a failed case"
-)]
+//! state root (`tmpfs`, `ext4`, `xfs`, `btrfs`), `OVERLAY_TESTS_IMAGES` the directory with official images
+//! (default: `shared/images` beside the repository).
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a panic is a failed case")]
 
+mod in_use;
+mod official;
 mod property;
 mod rows;
+mod store;
+mod views;
+mod writable;
 
 use std::process::ExitCode;
 
 use overlay_tests::harness::run_suite;
 
 fn main() -> ExitCode {
-    run_suite([property::cases(), rows::cases()].concat())
+    run_suite(
+        [
+            property::cases(),
+            rows::cases(),
+            official::cases(),
+            views::cases(),
+            writable::cases(),
+            in_use::cases(),
+            store::cases(),
+        ]
+        .concat(),
+    )
 }

@@ -40,20 +40,13 @@ pub fn cases() -> Vec<Case> {
 }
 
 fn number(name: &str, default: u64) -> u64 {
-    env::var(name).map_or(default, |value| {
-        value
-            .parse()
-            .unwrap_or_else(|_| panic!("{name}: not a number"))
-    })
+    env::var(name).map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("{name}: not a number")))
 }
 
 fn slice(context: &Context, slice: u64) {
     let stacks = number("OVERLAY_TESTS_STACKS", 1000);
     let first = number("OVERLAY_TESTS_SEED", 0);
-    for (done, seed) in (first..first + stacks)
-        .filter(|seed| seed % SLICES == slice)
-        .enumerate()
-    {
+    for (done, seed) in (first..first + stacks).filter(|seed| seed % SLICES == slice).enumerate() {
         if done as u64 % STACKS_IN_A_ROOT == 0 && context.root().exists() {
             fs::remove_dir_all(context.root()).unwrap();
         }
@@ -61,10 +54,7 @@ fn slice(context: &Context, slice: u64) {
         if let Err(why) = holds(context, &stack) {
             let smallest = shrink(&stack, SHRINKING, |stack| holds(context, stack).is_err());
             let again = holds(context, &smallest).err().unwrap_or_default();
-            panic!(
-                "seed {seed}: {why}\n\nsmallest: {}\n{again}",
-                to_source(&smallest)
-            );
+            panic!("seed {seed}: {why}\n\nsmallest: {}\n{again}", to_source(&smallest));
         }
     }
 }
@@ -78,35 +68,22 @@ fn holds(context: &Context, stack: &[Vec<Entry>]) -> Result<(), String> {
         (Err(Stop::Open(_)) | Ok(_), 0) => {}
         (Ok(_), code) => return Err(format!("exit code {code}: {}", output.stderr)),
         (Err(stop), code) => {
-            return Err(format!(
-                "exit code {code} instead of 3 ({stop}): {}",
-                output.stderr
-            ));
+            return Err(format!("exit code {code} instead of 3 ({stop}): {}", output.stderr));
         }
     }
     let mounted = context.rootlay(["mount", &written.image_id]);
     if mounted.code != 0 {
-        return Err(format!(
-            "mount: exit code {}: {}",
-            mounted.code, mounted.stderr
-        ));
+        return Err(format!("mount: exit code {}: {}", mounted.code, mounted.stderr));
     }
     let merged = mounted.stdout.trim_end();
     let actual = read_tree(merged.as_ref()).map_err(|error| format!("reading {merged}: {error}"));
     let umount = context.rootlay(["umount", merged]);
     if umount.code != 0 {
-        return Err(format!(
-            "umount: exit code {}: {}",
-            umount.code, umount.stderr
-        ));
+        return Err(format!("umount: exit code {}: {}", umount.code, umount.stderr));
     }
     let (Ok(expected), actual) = (expected, actual?) else {
         return Ok(());
     };
     let lines = differences(&expected, &actual, Nlink::Compare);
-    if lines.is_empty() {
-        Ok(())
-    } else {
-        Err(lines.join("\n"))
-    }
+    if lines.is_empty() { Ok(()) } else { Err(lines.join("\n")) }
 }

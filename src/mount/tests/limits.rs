@@ -1,6 +1,6 @@
 //! How many layers one mount takes. Row 154.
 
-use super::{Scratch, WAYS, Way, in_namespace, mounts_at, names, overlay, writable};
+use super::{Scratch, Way, in_namespace, mounts_at, names, overlay, writable};
 use crate::error::ErrorKind;
 use crate::mount::{Api, attach};
 use crate::sys::dir::Dir;

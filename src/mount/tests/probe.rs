@@ -3,7 +3,8 @@
 use rustix::mount::MountFlags;
 
 use super::{in_namespace, names, overlay, writable};
-use crate::mount::{Ability, Api, attach, boot_id, explain};
+use crate::mount::probe::Ability;
+use crate::mount::{Api, attach, boot_id, explain};
 use crate::sys::dir::Dir;
 
 #[test]

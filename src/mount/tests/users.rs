@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 
 use super::{Scratch, enter_new_namespace, in_namespace, mounts_at, overlay};
-use crate::mount::{Api, all_namespaces, attach, detach, holders, live_views};
+use crate::mount::namespaces::all_namespaces;
+use crate::mount::{Api, attach, detach, holders, live_views};
 use crate::sys::dir::Dir;
 use crate::sys::proc;
 

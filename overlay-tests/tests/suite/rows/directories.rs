@@ -33,16 +33,8 @@ fn row_037_directory_times(context: &Context) {
         .in_both_orders()
         .also_nested()
         .shows(&["d/", "d/e/", "d/e/f", "d/late", "d/s -> e", "z/"]);
-    let top = vec![
-        time(dir("d", 0o755), 70),
-        whiteout("d/late"),
-        time(dir("d/e", 0o700), 80),
-        opaque("d/e"),
-    ];
-    context
-        .row(&[base, top])
-        .in_any_order()
-        .shows(&["d/", "d/e/", "d/s -> e", "z/"]);
+    let top = vec![time(dir("d", 0o755), 70), whiteout("d/late"), time(dir("d/e", 0o700), 80), opaque("d/e")];
+    context.row(&[base, top]).in_any_order().shows(&["d/", "d/e/", "d/s -> e", "z/"]);
 }
 
 /// The times of a directory never reach what took its place, nor what that points to.
@@ -50,104 +42,42 @@ fn row_037_times_of_replaced_directories(context: &Context) {
     let canary = context.fresh_dir("canary");
     let before = fs::symlink_metadata(&canary).unwrap().modified().unwrap();
     let target = canary.to_str().unwrap();
-    let layer = vec![
-        dir("d", 0o777).uid(7).mtime(5, 0),
-        file("d/x", ""),
-        symlink("d", target),
-    ];
+    let layer = vec![dir("d", 0o777).uid(7).mtime(5, 0), file("d/x", ""), symlink("d", target)];
     context.row(&[layer]).shows(&[&format!("d -> {target}")]);
-    let layer = vec![
-        dir("other", 0o700).mtime(6, 0),
-        dir("d", 0o777).uid(7).mtime(5, 0),
-        symlink("d", "other"),
-    ];
-    context
-        .row(&[layer])
-        .also_nested()
-        .shows(&["d -> other", "other/"]);
-    assert_eq!(
-        fs::symlink_metadata(&canary).unwrap().modified().unwrap(),
-        before
-    );
+    let layer = vec![dir("other", 0o700).mtime(6, 0), dir("d", 0o777).uid(7).mtime(5, 0), symlink("d", "other")];
+    context.row(&[layer]).also_nested().shows(&["d -> other", "other/"]);
+    assert_eq!(fs::symlink_metadata(&canary).unwrap().modified().unwrap(), before);
 }
 
 /// setgid and default ACLs of a directory are its own; what is in it has what the archive says.
 fn row_039_nothing_is_inherited(context: &Context) {
-    let children = || {
-        vec![
-            file("p/c", ""),
-            dir("p/d", 0o755),
-            file("p/implied/x", ""),
-            fifo("p/q"),
-            symlink("p/s", "c"),
-        ]
-    };
-    let shown = [
-        "p/",
-        "p/c",
-        "p/d/",
-        "p/implied/",
-        "p/implied/x",
-        "p/q",
-        "p/s -> c",
-    ];
+    let children =
+        || vec![file("p/c", ""), dir("p/d", 0o755), file("p/implied/x", ""), fifo("p/q"), symlink("p/s", "c")];
+    let shown = ["p/", "p/c", "p/d/", "p/implied/", "p/implied/x", "p/q", "p/s -> c"];
     let layer = [vec![dir("p", 0o2755).gid(50)], children()].concat();
-    context
-        .row(&[layer.clone()])
-        .in_both_orders()
-        .also_nested()
-        .shows(&shown);
-    context
-        .row(&[vec![dir("p", 0o2755).gid(50)], children()])
-        .shows(&shown);
-    let parent = dir("p", 0o2770)
-        .gid(50)
-        .xattr("system.posix_acl_default", acl());
-    for layers in [
-        vec![[vec![parent.clone()], children()].concat()],
-        vec![vec![parent], children()],
-    ] {
+    context.row(&[layer.clone()]).in_both_orders().also_nested().shows(&shown);
+    context.row(&[vec![dir("p", 0o2755).gid(50)], children()]).shows(&shown);
+    let parent = dir("p", 0o2770).gid(50).xattr("system.posix_acl_default", acl());
+    for layers in [vec![[vec![parent.clone()], children()].concat()], vec![vec![parent], children()]] {
         let tree = context.tree_of(&Image::of(layers));
         for path in ["/p/c", "/p/d", "/p/implied", "/p/implied/x", "/p/q"] {
-            assert!(
-                node(&tree, path).xattrs.is_empty(),
-                "{path}: {:?}",
-                node(&tree, path)
-            );
+            assert!(node(&tree, path).xattrs.is_empty(), "{path}: {:?}", node(&tree, path));
             assert_eq!(node(&tree, path).gid, 0, "{path}");
         }
         assert_eq!(node(&tree, "/p/d").mode, 0o755);
-        assert_eq!(
-            node(&tree, "/p").xattrs[b"system.posix_acl_default".as_slice()],
-            acl()
-        );
+        assert_eq!(node(&tree, "/p").xattrs[b"system.posix_acl_default".as_slice()], acl());
     }
 }
 
 fn row_040_directory_twice(context: &Context) {
-    let layer = vec![
-        dir("d", 0o700).uid(1).xattr("user.a", "1").mtime(3, 0),
-        file("d/x", ""),
-        dir("d", 0o755).mtime(4, 0),
-    ];
-    context
-        .row(&[layer.clone()])
-        .also_nested()
-        .shows(&["d/", "d/x"]);
+    let layer =
+        vec![dir("d", 0o700).uid(1).xattr("user.a", "1").mtime(3, 0), file("d/x", ""), dir("d", 0o755).mtime(4, 0)];
+    context.row(&[layer.clone()]).also_nested().shows(&["d/", "d/x"]);
     let tree = context.tree_of(&Image::of([layer]));
-    assert_eq!(
-        (
-            node(&tree, "/d").mode,
-            node(&tree, "/d").uid,
-            node(&tree, "/d").xattrs.len()
-        ),
-        (0o755, 0, 0)
-    );
+    assert_eq!((node(&tree, "/d").mode, node(&tree, "/d").uid, node(&tree, "/d").xattrs.len()), (0o755, 0, 0));
     // Over a lower directory too: its attributes are replaced.
-    let layers = [
-        vec![dir("d", 0o700).xattr("user.a", "1"), file("d/x", "")],
-        vec![dir("d", 0o755).xattr("user.b", "2")],
-    ];
+    let layers =
+        [vec![dir("d", 0o700).xattr("user.a", "1"), file("d/x", "")], vec![dir("d", 0o755).xattr("user.b", "2")]];
     context.row(&layers).also_nested().shows(&["d/", "d/x"]);
 }
 

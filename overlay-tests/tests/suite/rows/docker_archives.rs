@@ -30,12 +30,7 @@ pub fn cases() -> Vec<Case> {
 
 fn image() -> Image {
     let empty = Layer::raw(vec![0; 1024]);
-    Image::of([
-        Layer::of(&[dir("d", 0o755), file("d/f", "f")]),
-        empty.clone(),
-        Layer::of(&[file("g", "g")]),
-        empty,
-    ])
+    Image::of([Layer::of(&[dir("d", 0o755), file("d/f", "f")]), empty.clone(), Layer::of(&[file("g", "g")]), empty])
 }
 
 fn write(context: &Context, archive: &DockerArchive) -> PathBuf {
@@ -50,20 +45,13 @@ fn load(context: &Context, source: &str) -> String {
 
 fn row_132_old_archives(context: &Context) {
     for compression in [Compression::None, Compression::Gzip] {
-        let layers: Vec<Layer> = image()
-            .layers()
-            .iter()
-            .map(|layer| layer.clone().compressed(compression))
-            .collect();
+        let layers: Vec<Layer> = image().layers().iter().map(|layer| layer.clone().compressed(compression)).collect();
         let mut archive = DockerArchive::default();
         let id = archive.add_old(&Image::of(layers), &["example.org/old:1"]);
         let path = write(context, &archive);
         let stdout = load(context, &format!("docker-archive:{}", path.display()));
         assert_eq!(stdout, "Loaded image: example.org/old:1\n");
-        assert_eq!(
-            names(&context.tree_of_loaded("example.org/old:1")),
-            ["d/", "d/f", "g"]
-        );
+        assert_eq!(names(&context.tree_of_loaded("example.org/old:1")), ["d/", "d/f", "g"]);
         assert_eq!(names(&context.tree_of_loaded(&id)), ["d/", "d/f", "g"]);
     }
 }
@@ -75,10 +63,7 @@ fn row_132_new_archives(context: &Context) {
     archive.member(file("oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#));
     let path = write(context, &archive);
     let stdout = load(context, &format!("docker-archive:{}", path.display()));
-    assert!(
-        stdout.contains("new:1") && stdout.contains("new:2"),
-        "{stdout}"
-    );
+    assert!(stdout.contains("new:1") && stdout.contains("new:2"), "{stdout}");
     assert_eq!(names(&context.tree_of_loaded(&id)), ["d/", "d/f", "g"]);
 }
 
@@ -93,28 +78,17 @@ fn row_132_several_images(context: &Context) {
     assert_eq!(names(&context.tree_of_loaded("two:2")), ["two"]);
     let _ = context.rootlay(["mount", &one]).exits(1);
     let all = load(context, &format!("docker-archive:{}", path.display()));
-    assert_eq!(
-        all,
-        format!("Loaded image: one:1\nLoaded image: two:2\nLoaded image ID: {three}\n")
-    );
+    assert_eq!(all, format!("Loaded image: one:1\nLoaded image: two:2\nLoaded image ID: {three}\n"));
     assert_eq!(names(&context.tree_of_loaded(&three)), ["three"]);
     assert_eq!(names(&context.tree_of_loaded(&two)), ["two"]);
-    let _ = context
-        .rootlay([
-            "load",
-            &format!("docker-archive:{}:absent:1", path.display()),
-        ])
-        .exits(1);
+    let _ = context.rootlay(["load", &format!("docker-archive:{}:absent:1", path.display())]).exits(1);
 }
 
 /// Docker before 25 stores a layer once and links to it.
 fn row_132_layers_by_symlink(context: &Context) {
     let mut archive = DockerArchive::default();
     let layer = Layer::of(&[file("shared", "x")]);
-    archive.add_old(
-        &Image::of([layer.clone(), Layer::of(&[file("a", "")]), layer.clone()]),
-        &["a:1"],
-    );
+    archive.add_old(&Image::of([layer.clone(), Layer::of(&[file("a", "")]), layer.clone()]), &["a:1"]);
     archive.add_old(&Image::of([layer, Layer::of(&[file("b", "")])]), &["b:1"]);
     let path = write(context, &archive);
     load(context, &format!("docker-archive:{}", path.display()));
@@ -124,9 +98,7 @@ fn row_132_layers_by_symlink(context: &Context) {
 
 fn refuse(context: &Context, archive: &DockerArchive) {
     let path = write(context, archive);
-    context.refuse_load(&[], || {
-        context.rootlay(["load", &format!("docker-archive:{}", path.display())])
-    });
+    context.refuse_load(&[], || context.rootlay(["load", &format!("docker-archive:{}", path.display())]));
 }
 
 /// A layer by a symlink to a file of the host.
@@ -135,12 +107,7 @@ fn row_132_symlinks_that_leave(context: &Context) {
     let host = context.fresh("secret.tar");
     fs::write(&host, layer.tar()).unwrap();
     let up = format!("../../../../../../../..{}", host.display());
-    for target in [
-        host.to_str().unwrap(),
-        up.as_str(),
-        "loop/layer.tar",
-        "missing",
-    ] {
+    for target in [host.to_str().unwrap(), up.as_str(), "loop/layer.tar", "missing"] {
         let mut archive = DockerArchive::default();
         archive.add_old(&Image::of([layer.clone()]), &["x:1"]);
         archive.member(symlink("loop/layer.tar", target));
@@ -154,12 +121,9 @@ fn row_132_paths_that_leave(context: &Context) {
     let id = archive.add_old(&image(), &["x:1"]);
     let config = context.dir().join("config.json");
     fs::write(&config, image().config_bytes(&[])).unwrap();
-    for path in [
-        format!("../{}.json", &id[7..]),
-        config.display().to_string(),
-        "../config.json".to_owned(),
-        String::new(),
-    ] {
+    for path in
+        [format!("../{}.json", &id[7..]), config.display().to_string(), "../config.json".to_owned(), String::new()]
+    {
         let mut archive = DockerArchive::default();
         archive.add_old(&image(), &["x:1"]);
         archive.edit(|manifest| manifest[0]["Config"] = path.clone().into());
@@ -174,12 +138,7 @@ fn row_132_paths_that_leave(context: &Context) {
 fn row_132_lists_that_disagree(context: &Context) {
     let edits: [fn(&mut Vec<Value>); 7] = [
         |manifest| drop(manifest[0]["Layers"].as_array_mut().unwrap().pop()),
-        |manifest| {
-            manifest[0]["Layers"]
-                .as_array_mut()
-                .unwrap()
-                .push("x/layer.tar".into())
-        },
+        |manifest| manifest[0]["Layers"].as_array_mut().unwrap().push("x/layer.tar".into()),
         |manifest| manifest[0]["Layers"].as_array_mut().unwrap().reverse(),
         |manifest| manifest[0]["Layers"] = Value::Null,
         |manifest| manifest[0]["Config"] = Value::Null,
@@ -214,21 +173,11 @@ fn row_132_from_stdin(context: &Context) {
         let path = context.fresh("stdin");
         fs::write(&path, bytes).unwrap();
         let mut command = context.command(["load"]);
-        let output = command
-            .stdin(fs::File::open(&path).unwrap())
-            .stderr(Stdio::inherit())
-            .output()
-            .unwrap();
-        assert_eq!(
-            String::from_utf8_lossy(&output.stdout),
-            "Loaded image: x:1\n"
-        );
+        let output = command.stdin(fs::File::open(&path).unwrap()).stderr(Stdio::inherit()).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "Loaded image: x:1\n");
         assert_eq!(names(&context.tree_of_loaded("x:1")), ["d/", "d/f", "g"]);
         fs::remove_dir_all(context.root()).unwrap();
-        assert_eq!(
-            context.rootlay(["load", "-i", path.to_str().unwrap()]).ok(),
-            "Loaded image: x:1\n"
-        );
+        assert_eq!(context.rootlay(["load", "-i", path.to_str().unwrap()]).ok(), "Loaded image: x:1\n");
         fs::remove_dir_all(context.root()).unwrap();
     }
 }
@@ -243,12 +192,7 @@ fn row_132_recognised_by_content(context: &Context) {
     fs::write(&oci, tar_directory(&layout)).unwrap();
     for path in [docker, layout, oci] {
         load(context, path.to_str().unwrap());
-        assert_eq!(
-            names(&context.tree_of_loaded(&written.image_id)),
-            ["d/", "d/f", "g"],
-            "{}",
-            path.display()
-        );
+        assert_eq!(names(&context.tree_of_loaded(&written.image_id)), ["d/", "d/f", "g"], "{}", path.display());
         fs::remove_dir_all(context.root()).unwrap();
     }
     let garbage = context.fresh("garbage");
@@ -267,13 +211,8 @@ fn oci_archives(context: &Context) {
         fs::write(&path, bytes).unwrap();
         for tag in ["", ":v1"] {
             load(context, &format!("oci-archive:{}{tag}", path.display()));
-            assert_eq!(
-                names(&context.tree_of_loaded(&written.image_id)),
-                ["d/", "d/f", "g"]
-            );
+            assert_eq!(names(&context.tree_of_loaded(&written.image_id)), ["d/", "d/f", "g"]);
         }
-        let _ = context
-            .rootlay(["load", &format!("oci-archive:{}:v2", path.display())])
-            .exits(1);
+        let _ = context.rootlay(["load", &format!("oci-archive:{}:v2", path.display())]).exits(1);
     }
 }

@@ -64,36 +64,19 @@ fn old_foo() -> Vec<Entry> {
 }
 
 fn usrmerge(target: &str) -> Vec<Entry> {
-    vec![
-        symlink("lib", target),
-        dir("usr", 0o755),
-        dir("usr/lib", 0o755),
-        file("usr/lib/ld.so", "ld"),
-    ]
+    vec![symlink("lib", target), dir("usr", 0o755), dir("usr/lib", 0o755), file("usr/lib/ld.so", "ld")]
 }
 
 fn node<'t>(tree: &'t Tree, path: &str) -> &'t Node {
-    tree.get(path.as_bytes())
-        .unwrap_or_else(|| panic!("{path} is missing: {:?}", names(tree)))
+    tree.get(path.as_bytes()).unwrap_or_else(|| panic!("{path} is missing: {:?}", names(tree)))
 }
 
 /// An ACL: `u::rwx, u:5:rw-, g::r-x, m::rwx, o::---`, as the kernel's xattr (version 2).
 fn acl() -> Vec<u8> {
     let entry = |tag: u16, permissions: u16, id: u32| {
-        [
-            &tag.to_le_bytes()[..],
-            &permissions.to_le_bytes(),
-            &id.to_le_bytes(),
-        ]
-        .concat()
+        [&tag.to_le_bytes()[..], &permissions.to_le_bytes(), &id.to_le_bytes()].concat()
     };
     let none = u32::MAX;
-    let entries = [
-        entry(1, 7, none),
-        entry(2, 6, 5),
-        entry(4, 5, none),
-        entry(16, 7, none),
-        entry(32, 0, none),
-    ];
+    let entries = [entry(1, 7, none), entry(2, 6, 5), entry(4, 5, none), entry(16, 7, none), entry(32, 0, none)];
     [2_u32.to_le_bytes().to_vec(), entries.concat()].concat()
 }

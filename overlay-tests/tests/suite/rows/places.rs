@@ -6,8 +6,7 @@ use std::path::Path;
 
 use overlay_tests::cases;
 use overlay_tests::fixture::{
-    Compression, Entry, Image, Layer, dir, file, hardlink, media, opaque, pax_entry, pax_record,
-    symlink, whiteout,
+    Compression, Entry, Image, Layer, dir, file, hardlink, media, opaque, pax_entry, pax_record, symlink, whiteout,
 };
 use overlay_tests::harness::{Case, Context, Need, StoreListing};
 use overlay_tests::tree::{names, read_tree};
@@ -23,12 +22,9 @@ pub fn cases() -> Vec<Case> {
         row_170_state_root_is_private;
         row_021_store_on_an_overlay => Need::Kernel(6, 8)
     ];
-    for (name, file_system) in [
-        ("row_166_ext4", "ext4"),
-        ("row_166_xfs", "xfs"),
-        ("row_166_btrfs", "btrfs"),
-        ("row_166_tmpfs", "tmpfs"),
-    ] {
+    for (name, file_system) in
+        [("row_166_ext4", "ext4"), ("row_166_xfs", "xfs"), ("row_166_btrfs", "btrfs"), ("row_166_tmpfs", "tmpfs")]
+    {
         all.push(Case::new(module_path!(), name, row_166_file_systems).on(file_system));
     }
     all
@@ -43,29 +39,13 @@ pub(super) fn demanding() -> Vec<Vec<Entry>> {
             dir("o", 0o755),
             file("o/x", ""),
         ],
-        vec![
-            symlink("ln", "d"),
-            whiteout("o/nothing"),
-            file("plain/f", ""),
-        ],
-        vec![
-            file("ln/b", "b"),
-            hardlink("c", "d/a"),
-            opaque("o"),
-            whiteout("plain/f"),
-            file("o/y", ""),
-        ],
-        vec![
-            dir("base", 0o755),
-            whiteout("base/x"),
-            file("base/y", "").mode(0o4755),
-        ],
+        vec![symlink("ln", "d"), whiteout("o/nothing"), file("plain/f", "")],
+        vec![file("ln/b", "b"), hardlink("c", "d/a"), opaque("o"), whiteout("plain/f"), file("o/y", "")],
+        vec![dir("base", 0o755), whiteout("base/x"), file("base/y", "").mode(0o4755)],
     ]
 }
 
-const DEMANDED: [&str; 10] = [
-    "base/", "base/y", "c", "d/", "d/a", "d/b", "ln -> d", "o/", "o/y", "plain/",
-];
+const DEMANDED: [&str; 10] = ["base/", "base/y", "c", "d/", "d/a", "d/b", "ln -> d", "o/", "o/y", "plain/"];
 
 #[track_caller]
 fn shows_demanding(context: &Context) {
@@ -73,12 +53,8 @@ fn shows_demanding(context: &Context) {
 }
 
 fn row_136_many_entries(context: &Context) {
-    let files: Vec<Entry> = (0..20_000)
-        .map(|n| file(format!("d{}/f{n}", n % 100), ""))
-        .collect();
-    let marks: Vec<Entry> = (0..20_000)
-        .map(|n| whiteout(format!("d{}/f{n}", n % 100)))
-        .collect();
+    let files: Vec<Entry> = (0..20_000).map(|n| file(format!("d{}/f{n}", n % 100), "")).collect();
+    let marks: Vec<Entry> = (0..20_000).map(|n| whiteout(format!("d{}/f{n}", n % 100))).collect();
     let tree = context.tree_of(&Image::of([files, vec![file("d0/keep", "")], marks]));
     // The directories were implied by the base, and so they stay.
     assert_eq!(tree.len(), 1 + 100 + 1);
@@ -87,14 +63,7 @@ fn row_136_many_entries(context: &Context) {
 /// A bomb meets a small file system: exit code 1, the words, and nothing left.
 fn row_136_disk_full(context: &Context) {
     let small = context.fresh_dir("small");
-    nix::mount::mount(
-        Some("tmpfs"),
-        &small,
-        Some("tmpfs"),
-        nix::mount::MsFlags::empty(),
-        Some("size=8m"),
-    )
-    .unwrap();
+    nix::mount::mount(Some("tmpfs"), &small, Some("tmpfs"), nix::mount::MsFlags::empty(), Some("size=8m")).unwrap();
     let root = small.join("root");
     let load = |image: &Image| {
         let layout = context.fresh("layout");
@@ -117,17 +86,14 @@ fn row_136_disk_full(context: &Context) {
 
 /// Each header is small enough; all of them together are not kept.
 fn row_136_header_floods(context: &Context) {
-    let flood: Vec<u8> = (0..200)
-        .flat_map(|n| pax_entry(&pax_record(format!("comment{n}"), "c".repeat(900_000))))
-        .collect();
+    let flood: Vec<u8> =
+        (0..200).flat_map(|n| pax_entry(&pax_record(format!("comment{n}"), "c".repeat(900_000)))).collect();
     let layer = Layer::pieces(&[
         flood,
         overlay_tests::fixture::encode_entry(&file("f", ""), overlay_tests::fixture::Format::Pax),
     ]);
-    let (_, output) = context.try_load(&Image::of([layer.compressed(Compression::Custom(
-        media::LAYER_GZIP,
-        overlay_tests::fixture::gzip,
-    ))]));
+    let (_, output) = context
+        .try_load(&Image::of([layer.compressed(Compression::Custom(media::LAYER_GZIP, overlay_tests::fixture::gzip))]));
     assert!(matches!(output.code, 0 | 3), "{output:?}");
 }
 
@@ -139,19 +105,8 @@ fn row_153_long_state_root(context: &Context) {
 }
 
 fn row_155_odd_state_roots(context: &Context) {
-    for name in [
-        "a:b",
-        "a,b",
-        "a\\b",
-        "a b",
-        "a\nb",
-        "a\"b'c",
-        "a=b",
-        "\u{e4}\u{f6}",
-        "a\\:b,c\\,d:\\\\e",
-        "-o",
-        "%s#",
-    ] {
+    for name in ["a:b", "a,b", "a\\b", "a b", "a\nb", "a\"b'c", "a=b", "\u{e4}\u{f6}", "a\\:b,c\\,d:\\\\e", "-o", "%s#"]
+    {
         let parent = context.dir().join(name);
         fs::create_dir(&parent).unwrap();
         works_on(context, &parent.join("root"));
@@ -163,56 +118,31 @@ fn row_155_odd_state_roots(context: &Context) {
 fn works_on(context: &Context, root: &Path) {
     let layout = context.fresh("layout");
     let id = Image::of(demanding()).write_oci(&layout).image_id;
-    let run = |arguments: &[&str]| {
-        context
-            .output(&mut context.command_on(root, arguments))
-            .ok()
-    };
+    let run = |arguments: &[&str]| context.output(&mut context.command_on(root, arguments)).ok();
     run(&["load", &format!("oci:{}", layout.display())]);
     let target = context.fresh_dir("target");
     for arguments in [
         &["mount", "--target", target.to_str().unwrap(), &id][..],
-        &[
-            "mount",
-            "-w",
-            "--name",
-            "w",
-            "--target",
-            target.to_str().unwrap(),
-            &id,
-        ],
+        &["mount", "-w", "--name", "w", "--target", target.to_str().unwrap(), &id],
     ] {
         run(arguments);
         assert_eq!(names(&read_tree(&target).unwrap()), DEMANDED);
         run(&["umount", target.to_str().unwrap()]);
     }
     run(&["mount", "--name", "v", &id]);
-    assert_eq!(
-        names(&read_tree(&root.join("views/v/merged")).unwrap()),
-        DEMANDED
-    );
+    assert_eq!(names(&read_tree(&root.join("views/v/merged")).unwrap()), DEMANDED);
     run(&["umount", "v"]);
 }
 
 fn row_166_file_systems(context: &Context) {
     shows_demanding(context);
-    context
-        .row(&[vec![file("f", ""), whiteout("g"), opaque("d")]])
-        .in_any_order()
-        .shows(&["d/", "f"]);
+    context.row(&[vec![file("f", ""), whiteout("g"), opaque("d")]]).in_any_order().shows(&["d/", "f"]);
 }
 
 /// Without xattrs there are no opaque directories: better no image than a wrong one.
 fn row_166_no_xattrs(context: &Context) {
     let small = context.fresh_dir("ramfs");
-    nix::mount::mount(
-        Some("ramfs"),
-        &small,
-        Some("ramfs"),
-        nix::mount::MsFlags::empty(),
-        None::<&str>,
-    )
-    .unwrap();
+    nix::mount::mount(Some("ramfs"), &small, Some("ramfs"), nix::mount::MsFlags::empty(), None::<&str>).unwrap();
     let layout = context.fresh("layout");
     Image::of([vec![file("d/x", "")], vec![opaque("d"), whiteout("y")]]).write_oci(&layout);
     let source = format!("oci:{}", layout.display());
@@ -230,48 +160,20 @@ fn row_170_state_root_is_private(context: &Context) {
     let other = context.fresh_dir("other");
     fs::set_permissions(&other, fs::Permissions::from_mode(0o755)).unwrap();
     let _ = context.output(&mut context.command_on(&other, ["images"]));
-    context
-        .output(&mut context.command_on(&other, ["load", "/does/not/exist"]))
-        .exits(1)
-        .one_line();
-    assert_eq!(
-        mode(&other) & 0o077,
-        0,
-        "an existing directory keeps its mode {:o}",
-        mode(&other)
-    );
+    context.output(&mut context.command_on(&other, ["load", "/does/not/exist"])).exits(1).one_line();
+    assert_eq!(mode(&other) & 0o077, 0, "an existing directory keeps its mode {:o}", mode(&other));
 }
 
 /// Inside of a container: no device 0:0 can be made there.
 fn row_021_store_on_an_overlay(context: &Context) {
-    let [lower, upper, work, merged] =
-        ["lower", "upper", "work", "merged"].map(|name| context.fresh_dir(name));
-    let options = format!(
-        "lowerdir={},upperdir={},workdir={}",
-        lower.display(),
-        upper.display(),
-        work.display()
-    );
+    let [lower, upper, work, merged] = ["lower", "upper", "work", "merged"].map(|name| context.fresh_dir(name));
+    let options = format!("lowerdir={},upperdir={},workdir={}", lower.display(), upper.display(), work.display());
     let flags = nix::mount::MsFlags::empty();
-    nix::mount::mount(
-        Some("overlay"),
-        &merged,
-        Some("overlay"),
-        flags,
-        Some(options.as_str()),
-    )
-    .unwrap();
+    nix::mount::mount(Some("overlay"), &merged, Some("overlay"), flags, Some(options.as_str())).unwrap();
     let layout = context.fresh("layout");
     let id = Image::of(demanding()).write_oci(&layout).image_id;
     let root = merged.join("root");
-    context
-        .output(&mut context.command_on(&root, ["load", &format!("oci:{}", layout.display())]))
-        .ok();
-    let stdout = context
-        .output(&mut context.command_on(&root, ["mount", &id]))
-        .ok();
-    assert_eq!(
-        names(&read_tree(stdout.trim_end().as_ref()).unwrap()),
-        DEMANDED
-    );
+    context.output(&mut context.command_on(&root, ["load", &format!("oci:{}", layout.display())])).ok();
+    let stdout = context.output(&mut context.command_on(&root, ["mount", &id])).ok();
+    assert_eq!(names(&read_tree(stdout.trim_end().as_ref()).unwrap()), DEMANDED);
 }

@@ -3,9 +3,7 @@
 use std::fs;
 
 use overlay_tests::cases;
-use overlay_tests::fixture::{
-    Algorithm, Descriptor, Image, Layout, file, host_architecture, media,
-};
+use overlay_tests::fixture::{Algorithm, Descriptor, Image, Layout, file, host_architecture, media};
 use overlay_tests::harness::{Case, Context, Output};
 use overlay_tests::tree::names;
 use serde_json::{Value, json};
@@ -58,10 +56,7 @@ fn image_for(layout: &Layout, name: &str) -> (String, Descriptor) {
 /// A layout whose only entry is an index of images for these platforms; their image IDs.
 fn index_of(context: &Context, platforms: &[&str]) -> (Layout, Vec<String>) {
     let mut layout = Layout::create(&context.fresh("layout"), Algorithm::Sha256);
-    let (ids, manifests): (Vec<_>, Vec<_>) = platforms
-        .iter()
-        .map(|name| image_for(&layout, name))
-        .unzip();
+    let (ids, manifests): (Vec<_>, Vec<_>) = platforms.iter().map(|name| image_for(&layout, name)).unzip();
     let index = layout.document(media::INDEX, &index(&manifests));
     layout.add(index, Some("latest"));
     (layout, ids)
@@ -81,36 +76,22 @@ fn loads(context: &Context, layout: &Layout, wanted: Option<&str>, id: &str) {
 
 fn row_125_variants(context: &Context) {
     let (layout, ids) = index_of(context, &["linux/arm/v5", "linux/arm/v7", "linux/arm/v6"]);
-    for (wanted, index) in [
-        ("linux/arm/v7", 1),
-        ("linux/arm/v6", 2),
-        ("linux/arm/v5", 0),
-        ("linux/arm", 1),
-        ("linux/arm/v8", 1),
-    ] {
+    for (wanted, index) in
+        [("linux/arm/v7", 1), ("linux/arm/v6", 2), ("linux/arm/v5", 0), ("linux/arm", 1), ("linux/arm/v8", 1)]
+    {
         loads(context, &layout, Some(wanted), &ids[index]);
     }
     let (layout, ids) = index_of(context, &["linux/arm/v5", "linux/arm/v7"]);
     loads(context, &layout, Some("linux/arm/v6"), &ids[0]);
     // `arm64/v8` and no variant are the same.
-    for (listed, wanted) in [
-        ("linux/arm64", "linux/arm64/v8"),
-        ("linux/arm64/v8", "linux/arm64"),
-        ("linux/arm64/v8", "arm64"),
-    ] {
+    for (listed, wanted) in
+        [("linux/arm64", "linux/arm64/v8"), ("linux/arm64/v8", "linux/arm64"), ("linux/arm64/v8", "arm64")]
+    {
         let (layout, ids) = index_of(context, &["linux/amd64", listed]);
         loads(context, &layout, Some(wanted), &ids[1]);
     }
-    let (layout, ids) = index_of(
-        context,
-        &["linux/amd64/v3", "linux/amd64", "linux/amd64/v2"],
-    );
-    for (wanted, index) in [
-        ("linux/amd64", 1),
-        ("linux/amd64/v3", 0),
-        ("linux/amd64/v2", 2),
-        ("linux/amd64/v4", 0),
-    ] {
+    let (layout, ids) = index_of(context, &["linux/amd64/v3", "linux/amd64", "linux/amd64/v2"]);
+    for (wanted, index) in [("linux/amd64", 1), ("linux/amd64/v3", 0), ("linux/amd64/v2", 2), ("linux/amd64/v4", 0)] {
         loads(context, &layout, Some(wanted), &ids[index]);
     }
     // The first of several that fit equally well.
@@ -121,11 +102,7 @@ fn row_125_variants(context: &Context) {
 
 fn row_125_the_host_is_the_default(context: &Context) {
     let host = format!("linux/{}", host_architecture());
-    let other = if host.ends_with("s390x") {
-        "linux/amd64"
-    } else {
-        "linux/s390x"
-    };
+    let other = if host.ends_with("s390x") { "linux/amd64" } else { "linux/s390x" };
     let windows = format!("windows/{}", host_architecture());
     let (layout, ids) = index_of(context, &[other, &windows, &host]);
     loads(context, &layout, None, &ids[2]);
@@ -136,10 +113,7 @@ fn row_125_no_match(context: &Context) {
     let (layout, _) = index_of(context, &["linux/s390x", "linux/arm/v7"]);
     let output = load(context, &layout, "", Some("linux/riscv64")).exits(1);
     let line = output.one_line();
-    assert!(
-        line.contains("riscv64") && line.contains("s390x"),
-        "the candidates are not named: {line}"
-    );
+    assert!(line.contains("riscv64") && line.contains("s390x"), "the candidates are not named: {line}");
     let _ = load(context, &layout, "", Some("linux/arm/v5")).exits(1);
     let _ = load(context, &layout, "", Some("not/a/plat/form")).exits(125);
 }
@@ -155,11 +129,7 @@ fn row_125_attestations_are_no_images(context: &Context) {
 fn row_125_platform_of_the_config(context: &Context) {
     let mut layout = Layout::create(&context.fresh("layout"), Algorithm::Sha256);
     let host = format!("linux/{}", host_architecture());
-    let other = if host.ends_with("s390x") {
-        "linux/amd64"
-    } else {
-        "linux/s390x"
-    };
+    let other = if host.ends_with("s390x") { "linux/amd64" } else { "linux/s390x" };
     let without = |name: &str| {
         let (id, mut descriptor) = image_for(&layout, name);
         descriptor.as_object_mut().unwrap().remove("platform");
@@ -203,10 +173,7 @@ fn tagged(context: &Context, tags: &[Option<&str>]) -> (Layout, Vec<String>) {
 }
 
 fn row_126_tags(context: &Context) {
-    let (layout, ids) = tagged(
-        context,
-        &[Some("one"), Some("two"), None, Some("example.org/three:3")],
-    );
+    let (layout, ids) = tagged(context, &[Some("one"), Some("two"), None, Some("example.org/three:3")]);
     for (tag, index) in [(":one", 0), (":two", 1), (":example.org/three:3", 3)] {
         load(context, &layout, tag, None).ok();
         let stored = context.rootlay(["images", "--quiet", "--no-trunc"]).ok();
@@ -225,10 +192,7 @@ fn row_126_ambiguous_tags(context: &Context) {
     let (layout, _) = tagged(context, &[Some("one"), Some("two")]);
     let output = load(context, &layout, "", None).exits(1);
     let line = output.one_line();
-    assert!(
-        line.contains("one") && line.contains("two"),
-        "the candidates are not named: {line}"
-    );
+    assert!(line.contains("one") && line.contains("two"), "the candidates are not named: {line}");
     let (layout, _) = tagged(context, &[Some("same"), Some("same")]);
     let _ = load(context, &layout, ":same", None).exits(1);
 }
@@ -240,14 +204,7 @@ fn row_134_layout_file(context: &Context) {
         fs::write(layout.join("oci-layout"), text).unwrap();
         format!("oci:{}", layout.display())
     };
-    for text in [
-        r#"{"imageLayoutVersion":"2.0.0"}"#,
-        r#"{"imageLayoutVersion":"1.0.1"}"#,
-        "{}",
-        "",
-        "not json",
-        "[]",
-    ] {
+    for text in [r#"{"imageLayoutVersion":"2.0.0"}"#, r#"{"imageLayoutVersion":"1.0.1"}"#, "{}", "", "not json", "[]"] {
         let source = version(text);
         context.refuse_load(&[], || context.rootlay(["load", &source]));
     }
@@ -256,16 +213,9 @@ fn row_134_layout_file(context: &Context) {
     let source = version("");
     fs::remove_file(format!("{}/oci-layout", &source[4..])).unwrap();
     let output = context.rootlay(["load", &source]);
-    assert!(
-        matches!(output.code, 1 | 3) && output.stderr.contains("oci-layout"),
-        "{output:?}"
-    );
+    assert!(matches!(output.code, 1 | 3) && output.stderr.contains("oci-layout"), "{output:?}");
     let output = context.rootlay(["load", "oci:/does/not/exist"]).exits(1);
-    assert!(
-        output.stderr.contains("/does/not/exist"),
-        "{}",
-        output.stderr
-    );
+    assert!(output.stderr.contains("/does/not/exist"), "{}", output.stderr);
 }
 
 fn row_134_other_files_and_missing_blobs(context: &Context) {
@@ -277,21 +227,14 @@ fn row_134_other_files_and_missing_blobs(context: &Context) {
     let source = format!("oci:{}", layout.display());
     context.rootlay(["load", &source]).ok();
     context.rootlay(["rmi", "--force", &written.image_id]).ok();
-    for digest in [
-        written.layers[0].clone(),
-        written.image_id,
-        written.manifest["digest"].as_str().unwrap().to_owned(),
-    ] {
+    for digest in [written.layers[0].clone(), written.image_id, written.manifest["digest"].as_str().unwrap().to_owned()]
+    {
         let path = layout.join("blobs/sha256").join(&digest[7..]);
         let bytes = fs::read(&path).unwrap();
         fs::remove_file(&path).unwrap();
         let output = context.rootlay(["load", &source]);
         assert!(matches!(output.code, 1 | 3), "{output:?}");
-        assert!(
-            output.stderr.contains(&digest[7..19]),
-            "{digest} is not named: {}",
-            output.stderr
-        );
+        assert!(output.stderr.contains(&digest[7..19]), "{digest} is not named: {}", output.stderr);
         fs::write(&path, bytes).unwrap();
     }
 }

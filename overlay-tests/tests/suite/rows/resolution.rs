@@ -4,8 +4,7 @@ use std::fs;
 
 use overlay_tests::cases;
 use overlay_tests::fixture::{
-    Entry, Format, Header, Image, Layer, dir, encode_entry, file, hardlink, opaque, symlink,
-    whiteout,
+    Entry, Format, Header, Image, Layer, dir, encode_entry, file, hardlink, opaque, symlink, whiteout,
 };
 use overlay_tests::harness::{Case, Context};
 use overlay_tests::tree::names;
@@ -33,23 +32,11 @@ fn row_078_parent_is_a_symlink(context: &Context) {
         let link = format!("ln -> {target}");
         let shown = ["etc/", "etc/x", link.as_str()];
         context
-            .row(&[vec![
-                dir("etc", 0o711),
-                symlink("ln", target),
-                file("ln/x", "x"),
-            ]])
+            .row(&[vec![dir("etc", 0o711), symlink("ln", target), file("ln/x", "x")]])
             .also_nested()
             .does_as_the_model_says();
-        context
-            .row(&[vec![
-                dir("etc", 0o711),
-                symlink("ln", target),
-                file("ln/x", "x"),
-            ]])
-            .shows(&shown);
-        context
-            .row(&[vec![symlink("ln", target)], vec![file("ln/x", "x")]])
-            .shows(&shown);
+        context.row(&[vec![dir("etc", 0o711), symlink("ln", target), file("ln/x", "x")]]).shows(&shown);
+        context.row(&[vec![symlink("ln", target)], vec![file("ln/x", "x")]]).shows(&shown);
     }
 }
 
@@ -64,66 +51,28 @@ fn row_078_breakouts(context: &Context) {
     let layers: Vec<Vec<Entry>> = vec![
         vec![symlink("localetc", out), file("/localetc/unbroken", "")],
         vec![symlink("localetc", &up), file("/localetc/unbroken", "")],
-        vec![
-            symlink("localetc", out),
-            symlink("/localetc/localetc", out),
-            file("/localetc/localetc/unbroken", ""),
-        ],
-        vec![
-            symlink("localetc", &up),
-            symlink("/localetc/localetc", &up),
-            file("/localetc/localetc/unbroken", ""),
-        ],
+        vec![symlink("localetc", out), symlink("/localetc/localetc", out), file("/localetc/localetc/unbroken", "")],
+        vec![symlink("localetc", &up), symlink("/localetc/localetc", &up), file("/localetc/localetc/unbroken", "")],
         vec![symlink("passwd", &passwd), file("passwd", "pwned")],
-        vec![
-            symlink("passwd", &passwd),
-            hardlink("link", "passwd"),
-            file("link", "pwned"),
-        ],
-        vec![
-            dir("breakouts", 0o755),
-            symlink("breakouts/d1", out),
-            hardlink("breakouts/h", "breakouts/d1/passwd"),
-        ],
-        vec![
-            dir("breakouts", 0o755),
-            symlink("breakouts/d1", &up),
-            hardlink("breakouts/h", "breakouts/d1/passwd"),
-        ],
+        vec![symlink("passwd", &passwd), hardlink("link", "passwd"), file("link", "pwned")],
+        vec![dir("breakouts", 0o755), symlink("breakouts/d1", out), hardlink("breakouts/h", "breakouts/d1/passwd")],
+        vec![dir("breakouts", 0o755), symlink("breakouts/d1", &up), hardlink("breakouts/h", "breakouts/d1/passwd")],
         vec![symlink("d", out), dir("d/sub", 0o777), file("d/sub/x", "")],
         vec![symlink("d", out), symlink("d/passwd", "x")],
-        vec![
-            symlink("d", out),
-            hardlink("d/passwd", "x"),
-            file("x", "pwned"),
-        ],
-        vec![
-            symlink("a", out),
-            symlink("b", "a"),
-            symlink("c", "b"),
-            file("c/unbroken", ""),
-        ],
+        vec![symlink("d", out), hardlink("d/passwd", "x"), file("x", "pwned")],
+        vec![symlink("a", out), symlink("b", "a"), symlink("c", "b"), file("c/unbroken", "")],
         vec![symlink("d", out), whiteout("d/passwd")],
         vec![symlink("d", &up), whiteout("d/passwd")],
         vec![symlink("d", out), opaque("d")],
         vec![symlink("d", &up), opaque("d")],
         vec![symlink("d", out), dir("d", 0o777).uid(9).mtime(1, 0)],
         vec![symlink("d", out), dir("d/.", 0o777).uid(9).mtime(1, 0)],
-        vec![
-            symlink("deep/er/ln", format!("../../../../../../..{out}")),
-            file("deep/er/ln/x", ""),
-        ],
-        vec![
-            symlink("proc", "/proc/1/root"),
-            file(format!("proc{out}/x"), ""),
-        ],
+        vec![symlink("deep/er/ln", format!("../../../../../../..{out}")), file("deep/er/ln/x", "")],
+        vec![symlink("proc", "/proc/1/root"), file(format!("proc{out}/x"), "")],
         vec![symlink("self", "/proc/self/cwd"), file("self/x", "")],
     ];
     for layer in layers {
-        context
-            .row(&[layer.clone()])
-            .also_nested()
-            .does_as_the_model_says();
+        context.row(&[layer.clone()]).also_nested().does_as_the_model_says();
         // One entry a layer: the symlink is a lower one.
         let apart: Vec<Vec<Entry>> = layer.into_iter().map(|entry| vec![entry]).collect();
         context.row(&apart).does_as_the_model_says();
@@ -152,37 +101,18 @@ fn row_078_symlink_races_in_one_layer(context: &Context) {
         symlink("d", "../../.."),
         file("d/5", ""),
     ];
-    context
-        .row(&[layer.clone()])
-        .also_nested()
-        .does_as_the_model_says();
-    context
-        .row(&[vec![file("d/0", "")], layer.clone(), layer])
-        .does_as_the_model_says();
+    context.row(&[layer.clone()]).also_nested().does_as_the_model_says();
+    context.row(&[vec![file("d/0", "")], layer.clone(), layer]).does_as_the_model_says();
     assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
 }
 
 fn row_079_symlink_loops(context: &Context) {
-    context
-        .row(&[vec![symlink("a", "b"), symlink("b", "a"), file("a/x", "")]])
-        .also_nested()
-        .refused(&["a/x"]);
-    context
-        .row(&[vec![symlink("a", "a"), file("a/x", "")]])
-        .refused(&["a/x"]);
-    context
-        .row(&[
-            vec![symlink("a", "b"), symlink("b", "a")],
-            vec![file("a/x", "")],
-        ])
-        .refused(&["a/x"]);
-    context
-        .row(&[vec![symlink("a", "a/b"), file("a/x", "")]])
-        .refused(&["a/x"]);
+    context.row(&[vec![symlink("a", "b"), symlink("b", "a"), file("a/x", "")]]).also_nested().refused(&["a/x"]);
+    context.row(&[vec![symlink("a", "a"), file("a/x", "")]]).refused(&["a/x"]);
+    context.row(&[vec![symlink("a", "b"), symlink("b", "a")], vec![file("a/x", "")]]).refused(&["a/x"]);
+    context.row(&[vec![symlink("a", "a/b"), file("a/x", "")]]).refused(&["a/x"]);
     // A loop that nothing goes through is only a symlink.
-    context
-        .row(&[vec![symlink("a", "b"), symlink("b", "a")]])
-        .shows(&["a -> b", "b -> a"]);
+    context.row(&[vec![symlink("a", "b"), symlink("b", "a")]]).shows(&["a -> b", "b -> a"]);
 }
 
 fn row_079_long_chains(context: &Context) {
@@ -192,19 +122,10 @@ fn row_079_long_chains(context: &Context) {
             .chain([dir(format!("l{length}"), 0o755)])
             .collect()
     };
-    context
-        .row(&[[chain(30), vec![file("l0/x", "")]].concat()])
-        .also_nested()
-        .does_as_the_model_says();
-    context
-        .row(&[chain(30), vec![file("l0/x", "")]])
-        .does_as_the_model_says();
-    context
-        .row(&[[chain(60), vec![file("l0/x", "")]].concat()])
-        .refused(&["l0/x"]);
-    context
-        .row(&[chain(60), vec![file("l0/x", "")]])
-        .refused(&["l0/x"]);
+    context.row(&[[chain(30), vec![file("l0/x", "")]].concat()]).also_nested().does_as_the_model_says();
+    context.row(&[chain(30), vec![file("l0/x", "")]]).does_as_the_model_says();
+    context.row(&[[chain(60), vec![file("l0/x", "")]].concat()]).refused(&["l0/x"]);
+    context.row(&[chain(60), vec![file("l0/x", "")]]).refused(&["l0/x"]);
 }
 
 fn row_080_symlink_targets(context: &Context) {
@@ -220,46 +141,24 @@ fn row_080_symlink_targets(context: &Context) {
         long.as_bytes(),
         b"a,b:c\\d\"e'f",
     ];
-    let layer = targets
-        .iter()
-        .enumerate()
-        .map(|(index, target)| symlink(format!("s{index}"), target))
-        .collect();
+    let layer = targets.iter().enumerate().map(|(index, target)| symlink(format!("s{index}"), target)).collect();
     context.row(&[layer]).also_nested().does_as_the_model_says();
-    context
-        .row(&[vec![file("f", ""), symlink("s", "")]])
-        .refused(&["s"]);
+    context.row(&[vec![file("f", ""), symlink("s", "")]]).refused(&["s"]);
     context.refuse(&Image::of([vec![symlink("s", "t".repeat(4096))]]), &["s"]);
     // A symlink that is copied into the correction layer.
     let base = vec![dir("d", 0o755), symlink("ln", "d")];
-    context
-        .row(&[base, vec![symlink("ln/s", b"\xff/\xfe")]])
-        .shows(&["d/", "d/s -> \\xff/\\xfe", "ln -> d"]);
+    context.row(&[base, vec![symlink("ln/s", b"\xff/\xfe")]]).shows(&["d/", "d/s -> \\xff/\\xfe", "ln -> d"]);
 }
 
 fn row_081_dangling_parents(context: &Context) {
     for target in ["/dne", "dne", "../../dne", "dne/deeper", "/dne/./deeper/"] {
-        context
-            .row(&[vec![symlink("ln", target), file("ln/x", "x")]])
-            .also_nested()
-            .does_as_the_model_says();
-        context
-            .row(&[vec![symlink("ln", target)], vec![file("ln/x", "x")]])
-            .also_nested()
-            .does_as_the_model_says();
+        context.row(&[vec![symlink("ln", target), file("ln/x", "x")]]).also_nested().does_as_the_model_says();
+        context.row(&[vec![symlink("ln", target)], vec![file("ln/x", "x")]]).also_nested().does_as_the_model_says();
     }
-    context
-        .row(&[vec![symlink("ln", "/dne"), file("ln/x", "x")]])
-        .shows(&["dne/", "dne/x", "ln -> /dne"]);
+    context.row(&[vec![symlink("ln", "/dne"), file("ln/x", "x")]]).shows(&["dne/", "dne/x", "ln -> /dne"]);
     // The directory comes later and says what it is.
-    let layer = vec![
-        symlink("ln", "/dne"),
-        file("ln/x", "x"),
-        dir("dne", 0o711).uid(4),
-    ];
-    context
-        .row(&[layer])
-        .shows(&["dne/", "dne/x", "ln -> /dne"]);
+    let layer = vec![symlink("ln", "/dne"), file("ln/x", "x"), dir("dne", 0o711).uid(4)];
+    context.row(&[layer]).shows(&["dne/", "dne/x", "ln -> /dne"]);
 }
 
 fn row_082_names(context: &Context) {
@@ -282,16 +181,10 @@ fn row_082_names(context: &Context) {
     let files = odd.iter().map(|name| file(name, name));
     let dirs = odd.iter().flat_map(|name| {
         let inner = [b"d-", *name].concat();
-        [
-            dir(&inner, 0o755),
-            file([&inner, b"/".as_slice(), name].concat(), ""),
-        ]
+        [dir(&inner, 0o755), file([&inner, b"/".as_slice(), name].concat(), "")]
     });
     let layer: Vec<Entry> = files.chain(dirs).collect();
-    context
-        .row(&[layer.clone()])
-        .also_nested()
-        .does_as_the_model_says();
+    context.row(&[layer.clone()]).also_nested().does_as_the_model_says();
     let marks = odd.iter().map(whiteout).collect();
     context.row(&[layer, marks]).does_as_the_model_says();
 }
@@ -299,17 +192,9 @@ fn row_082_names(context: &Context) {
 fn row_082_long_names(context: &Context) {
     let name = "n".repeat(255);
     context
-        .row(&[vec![
-            file(&name, "x"),
-            dir(format!("d/{name}"), 0o755),
-            file(format!("d/{name}/{name}"), ""),
-        ]])
+        .row(&[vec![file(&name, "x"), dir(format!("d/{name}"), 0o755), file(format!("d/{name}/{name}"), "")]])
         .does_as_the_model_says();
-    for name in [
-        "n".repeat(256),
-        format!("d/{}", "n".repeat(300)),
-        format!("{}/x", "n".repeat(256)),
-    ] {
+    for name in ["n".repeat(256), format!("d/{}", "n".repeat(300)), format!("{}/x", "n".repeat(256))] {
         context.refuse(&Image::of([vec![file(&name, "")]]), &[]);
     }
     for format in [Format::Gnu, Format::Ustar] {
@@ -325,30 +210,12 @@ fn row_082_long_paths(context: &Context) {
     let part = "p".repeat(250);
     let name = vec![part.as_str(); 20].join("/");
     assert!(name.len() > 5000);
-    let layer = vec![
-        file(format!("{name}/f"), "deep"),
-        hardlink("h", format!("{name}/f")),
-        file("z", ""),
-    ];
-    let id = context
-        .load(&Image::of([layer, vec![file(format!("{name}/g"), "")]]))
-        .image_id;
+    let layer = vec![file(format!("{name}/f"), "deep"), hardlink("h", format!("{name}/f")), file("z", "")];
+    let id = context.load(&Image::of([layer, vec![file(format!("{name}/g"), "")]])).image_id;
     let merged = context.mount([&id]);
-    let mut dir = openat(
-        CWD,
-        &merged,
-        OFlags::RDONLY | OFlags::DIRECTORY,
-        Mode::empty(),
-    )
-    .unwrap();
+    let mut dir = openat(CWD, &merged, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).unwrap();
     for _ in 0..20 {
-        dir = openat(
-            &dir,
-            part.as_str(),
-            OFlags::RDONLY | OFlags::DIRECTORY,
-            Mode::empty(),
-        )
-        .unwrap();
+        dir = openat(&dir, part.as_str(), OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).unwrap();
     }
     let f = rustix::fs::statat(&dir, "f", rustix::fs::AtFlags::SYMLINK_NOFOLLOW).unwrap();
     assert_eq!((f.st_size, f.st_nlink), (4, 2));
@@ -356,11 +223,7 @@ fn row_082_long_paths(context: &Context) {
     drop(dir);
     context.umount(&merged);
     context.rootlay(["rmi", &id]).ok();
-    assert!(
-        overlay_tests::harness::StoreListing::read(&context.root())
-            .layers()
-            .is_empty()
-    );
+    assert!(overlay_tests::harness::StoreListing::read(&context.root()).layers().is_empty());
 }
 
 fn row_082_deep_paths(context: &Context) {
@@ -373,10 +236,7 @@ fn row_082_deep_paths(context: &Context) {
 /// GNU tar and bsdtar take a file whose name ends with a slash for a directory; with data it is neither.
 fn row_084_trailing_slashes(context: &Context) {
     for header in [Header::ustar(), Header::v7(), Header::gnu()] {
-        let pieces = [
-            header.clone().name("vd/").mode(0o711).finish(),
-            encode_entry(&file("vd/x", ""), Format::Pax),
-        ];
+        let pieces = [header.clone().name("vd/").mode(0o711).finish(), encode_entry(&file("vd/x", ""), Format::Pax)];
         let tree = context.tree_of(&Image::of([Layer::pieces(&pieces)]));
         assert_eq!(names(&tree), ["vd/", "vd/x"]);
         assert_eq!(tree[b"/vd".as_slice()].mode, 0o711);

