@@ -28,6 +28,8 @@ mod paths;
 mod records;
 mod resolve;
 mod stack;
+#[cfg(test)]
+mod stack_tests;
 mod stream;
 mod tar;
 #[cfg(test)]
