@@ -205,7 +205,9 @@ impl DiffTree {
             return Ok(Some(Placement { path, implied, before: Before::Itself, displaced: Vec::new(), link: None }));
         }
         let mut displaced = Vec::new();
-        if matches!(what, What::Directory | What::Symlink(_) | What::NullDevice) || self.slot(path).is_directory() {
+        if matches!(what, What::Directory | What::Symlink(_) | What::NullDevice | What::Link(_))
+            || self.slot(path).is_directory()
+        {
             self.last_turn = Some(number);
         }
         let before = match self.slot(path) {
