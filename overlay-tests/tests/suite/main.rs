@@ -7,6 +7,7 @@
 
 mod in_use;
 mod official;
+mod older_kernels;
 mod property;
 mod rows;
 mod store;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
             property::cases(),
             rows::cases(),
             official::cases(),
+            older_kernels::cases(),
             views::cases(),
             writable::cases(),
             in_use::cases(),

@@ -12,7 +12,7 @@ mod link_targets;
 mod mark_names;
 mod numbers;
 mod opaque;
-mod places;
+pub mod places;
 mod platforms;
 mod replaced;
 mod resolution;

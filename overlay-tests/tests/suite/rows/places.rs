@@ -31,7 +31,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// A little of everything that needs the file system's help.
-pub(super) fn demanding() -> Vec<Vec<Entry>> {
+pub fn demanding() -> Vec<Vec<Entry>> {
     vec![
         vec![
             dir("d", 0o1777).uid(5).mtime(9, 500_000_000),
@@ -45,7 +45,7 @@ pub(super) fn demanding() -> Vec<Vec<Entry>> {
     ]
 }
 
-const DEMANDED: [&str; 10] = ["base/", "base/y", "c", "d/", "d/a", "d/b", "ln -> d", "o/", "o/y", "plain/"];
+pub const DEMANDED: [&str; 10] = ["base/", "base/y", "c", "d/", "d/a", "d/b", "ln -> d", "o/", "o/y", "plain/"];
 
 #[track_caller]
 fn shows_demanding(context: &Context) {
@@ -115,7 +115,7 @@ fn row_155_odd_state_roots(context: &Context) {
 
 /// Loads and mounts on another state root, read-only and writable, and at a target.
 #[track_caller]
-fn works_on(context: &Context, root: &Path) {
+pub fn works_on(context: &Context, root: &Path) {
     let layout = context.fresh("layout");
     let id = Image::of(demanding()).write_oci(&layout).image_id;
     let run = |arguments: &[&str]| context.output(&mut context.command_on(root, arguments)).ok();
