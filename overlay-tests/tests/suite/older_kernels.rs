@@ -71,7 +71,7 @@ fn user_namespace(context: &Context) {
     let id = Image::of(demanding()).write_oci(&layout).image_id;
     let (program, root) = (context.program(), context.root());
     let run = |arguments: &[&str]| {
-        let program = ["-Urm", program.to_str().unwrap(), "--root", root.to_str().unwrap()];
+        let program = ["-Urm", program.to_str().unwrap(), "--progress", "none", "--root", root.to_str().unwrap()];
         context.run("unshare", &[&program[..], arguments].concat())
     };
     let output = run(&["load", &format!("oci:{}", layout.display())]);
