@@ -8,6 +8,7 @@
 mod in_use;
 mod official;
 mod older_kernels;
+mod peers;
 mod property;
 mod rows;
 mod store;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
             property::cases(),
             rows::cases(),
             official::cases(),
+            peers::cases(),
             older_kernels::cases(),
             views::cases(),
             writable::cases(),

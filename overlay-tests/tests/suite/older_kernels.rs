@@ -15,13 +15,15 @@ use crate::rows::places::{DEMANDED, demanding, works_on};
 pub fn cases() -> Vec<Case> {
     let mut all = Vec::new();
     for (name, function) in [
-        ("with_mount_2", (|context| everything(context, &[Denied::MOUNT_API])) as fn(&Context)),
-        ("with_strings", |context| everything(context, &[Denied::LAYERS_BY_DESCRIPTOR])),
-        ("without_openat2", without_openat2),
+        ("row_152_with_mount_2", (|context| everything(context, &[Denied::MOUNT_API])) as fn(&Context)),
+        ("row_153_with_strings", |context| everything(context, &[Denied::LAYERS_BY_DESCRIPTOR])),
+        ("row_167_without_openat2", row_167_without_openat2),
     ] {
         all.push(Case::new(module_path!(), name, function).minutes(10));
     }
-    all.push(Case::new(module_path!(), "as_root_of_a_user_namespace", user_namespace).needs(Need::Tool("unshare")));
+    all.push(
+        Case::new(module_path!(), "row_022_as_root_of_a_user_namespace", user_namespace).needs(Need::Tool("unshare")),
+    );
     all
 }
 
@@ -55,7 +57,7 @@ fn everything(context: &Context, denied: &[Denied]) {
 }
 
 /// Works or says that the kernel is too old: nothing in between.
-fn without_openat2(context: &Context) {
+fn row_167_without_openat2(context: &Context) {
     context.deny(&[Denied::OPENAT2]);
     let (written, output) = context.try_load(&Image::of(demanding()));
     if output.code == 0 {

@@ -2,6 +2,7 @@
 //!
 //! The names that a row shows are written by hand from the rule; the metadata comes from the model.
 
+mod attacks;
 mod compression;
 mod directories;
 mod docker_archives;
@@ -37,6 +38,7 @@ pub fn cases() -> Vec<Case> {
         directories::cases(),
         replaced::cases(),
         xattrs::cases(),
+        attacks::cases(),
         numbers::cases(),
         hard_links::cases(),
         link_targets::cases(),

@@ -14,7 +14,7 @@ use overlay_tests::tree::{names, read_tree};
 pub fn cases() -> Vec<Case> {
     let mut all = cases![
         row_136_many_entries;
-        row_136_disk_full;
+        row_186_disk_full;
         row_136_header_floods;
         row_153_long_state_root;
         row_155_odd_state_roots;
@@ -61,7 +61,7 @@ fn row_136_many_entries(context: &Context) {
 }
 
 /// A bomb meets a small file system: exit code 1, the words, and nothing left.
-fn row_136_disk_full(context: &Context) {
+fn row_186_disk_full(context: &Context) {
     let small = context.fresh_dir("small");
     nix::mount::mount(Some("tmpfs"), &small, Some("tmpfs"), nix::mount::MsFlags::empty(), Some("size=8m")).unwrap();
     let root = small.join("root");
