@@ -173,9 +173,9 @@ fn row_063_devices_of_an_inspected_image(context: &Context) {
     let id = context.load(&Image::of([vec![char_device("null", 1, 3).mode(0o666)]])).image_id;
     let opens = |arguments: &[&str]| {
         let merged = context.mount([arguments, &[&id]].concat());
-        let result = std::fs::File::open(merged.join("null"));
+        let result = std::fs::File::open(merged.join("null")).map(drop).map_err(|error| error.raw_os_error());
         context.umount(&merged);
-        result.map(drop).map_err(|error| error.raw_os_error())
+        result
     };
     assert_eq!(opens(&[]), Err(Some(13)));
     assert_eq!(opens(&["--dev"]), Ok(()));
