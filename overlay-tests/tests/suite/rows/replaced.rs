@@ -66,4 +66,7 @@ fn row_046_entry_below_a_file(context: &Context) {
         context.row(&[vec![way], vec![file("f/x", "")]]).also_nested().shows(&["f/", "f/x"]);
     }
     context.row(&[vec![file("f", ""), symlink("s", "f"), file("s/x", "")]]).refused("s/x");
+    // A hard link below the very file that it names.
+    context.row(&[vec![file("f", ""), hardlink("f/x", "f")]]).also_nested().refused("f/x");
+    context.row(&[vec![file("f", ""), hardlink("f/d/x", "f")]]).also_nested().refused("f/d/x");
 }
