@@ -33,13 +33,12 @@ pub struct Classifier {
     path: CleanPath,
     target: CleanPath,
     max_depth: usize,
-    keep_selinux: bool,
 }
 
 impl Classifier {
     /// Refuses paths with more than `max_depth` components.
-    pub fn new(max_depth: usize, keep_selinux: bool) -> Self {
-        Self { path: CleanPath::default(), target: CleanPath::default(), max_depth, keep_selinux }
+    pub fn new(max_depth: usize) -> Self {
+        Self { path: CleanPath::default(), target: CleanPath::default(), max_depth }
     }
 
     /// Checks one entry. `None`: it is skipped without a trace.
@@ -172,7 +171,7 @@ impl Classifier {
             raw: Raw { path, target: None },
             what,
             metadata: Metadata::of(entry)?,
-            xattrs: stored_xattrs(entry, self.keep_selinux)?,
+            xattrs: stored_xattrs(entry)?,
             oddity,
         }))
     }

@@ -63,15 +63,15 @@ pub fn is_storable(name: &[u8]) -> bool {
 
 /// The attributes as they are stored, sorted by name. Those outside the namespaces of Linux are left out.
 ///
-/// `security.selinux` is dropped (row 50) unless `keep_selinux`. A name in overlayfs's own namespace is escaped, so
+/// `security.selinux` is dropped (row 50): labels belong to the machine, and a layer is stored once for all images. A name in overlayfs's own namespace is escaped, so
 /// that it is content and never a command (row 52; kernel `Documentation/filesystems/overlayfs.rst`, "Nesting
 /// overlayfs mounts": `trusted.overlay.overlay.X` shows as `trusted.overlay.X`).
-pub fn stored_xattrs(entry: &mut tar::Entry, keep_selinux: bool) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+pub fn stored_xattrs(entry: &mut tar::Entry) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let mut all = std::mem::take(&mut entry.xattrs);
     if all.is_empty() {
         return Ok(all);
     }
-    all.retain(|(name, _)| is_storable(name) && (keep_selinux || name != b"security.selinux"));
+    all.retain(|(name, _)| is_storable(name) && name != b"security.selinux");
     for (name, value) in &mut all {
         if let Some(rest) = name.strip_prefix(OVERLAY) {
             *name = [OVERLAY, b"overlay.", rest].concat();
@@ -131,7 +131,7 @@ mod tests {
             ],
             ..tar::Entry::default()
         };
-        let names: Vec<_> = stored_xattrs(&mut entry, false).unwrap().into_iter().map(|(name, _)| name).collect();
+        let names: Vec<_> = stored_xattrs(&mut entry).unwrap().into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, [&b"trusted.overlay.overlay.opaque"[..], b"user.a", b"user.overlay.opaque"]);
     }
 }

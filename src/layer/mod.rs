@@ -73,14 +73,22 @@ impl Default for Limits {
     }
 }
 
+/// What becomes of entries that other tools read in other ways, such as a whiteout with data or a device 0:0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Oddities {
+    /// They are warned about, and read as Docker does.
+    #[default]
+    Warn,
+    /// They are refused.
+    Refuse,
+}
+
 /// How a layer is unpacked.
 pub struct UnpackOptions<'a> {
     /// What it may cost.
     pub limits: Limits,
-    /// Oddities are errors instead of warnings.
-    pub strict: bool,
-    /// `security.selinux` attributes are stored instead of dropped.
-    pub keep_selinux: bool,
+    /// What becomes of oddities.
+    pub oddities: Oddities,
     /// Stops the work.
     pub cancel: Cancel,
     /// Receives warnings.
@@ -91,7 +99,7 @@ impl std::fmt::Debug for UnpackOptions<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("UnpackOptions")
             .field("limits", &self.limits)
-            .field("strict", &self.strict)
+            .field("oddities", &self.oddities)
             .finish_non_exhaustive()
     }
 }

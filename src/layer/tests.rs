@@ -82,8 +82,7 @@ impl Layers {
             let aside = root.open_dir(&aside).unwrap();
             let options = UnpackOptions {
                 limits: Limits::default(),
-                strict: false,
-                keep_selinux: false,
+                oddities: Oddities::Warn,
                 cancel: Cancel::new(),
                 warn: &|_| {},
             };
@@ -255,13 +254,8 @@ fn rows_070_and_071_a_link_to_nowhere_refuses_the_stack() {
 fn row_117_a_wrong_diff_id_is_refused() {
     let temp = tempfile::tempdir().unwrap();
     let root = Dir::open(temp.path()).unwrap();
-    let options = UnpackOptions {
-        limits: Limits::default(),
-        strict: false,
-        keep_selinux: false,
-        cancel: Cancel::new(),
-        warn: &|_| {},
-    };
+    let options =
+        UnpackOptions { limits: Limits::default(), oddities: Oddities::Warn, cancel: Cancel::new(), warn: &|_| {} };
     let blob = Tar::new().file("f", "x").done();
     let wrong = DiffId(Digest::of(b"something else"));
     root.create_dir(b"d", 0o700).unwrap();

@@ -18,7 +18,7 @@ use super::records::{Records, What};
 use super::stream::{StreamOptions, run};
 use super::tar;
 use super::writer::{DirectoryMarks, Writer};
-use super::{Limits, UnpackOptions};
+use super::{Limits, Oddities, UnpackOptions};
 use crate::compression::Compression;
 use crate::error::{Context, Error, Result};
 use crate::oci::DiffId;
@@ -117,7 +117,7 @@ impl Work<'_> {
         let Limits { header_bytes, depth, entries, .. } = self.options.limits;
         let mut reader = tar::Reader::new(input, header_bytes);
         let mut entry = tar::Entry::default();
-        let mut classifier = Classifier::new(depth, self.options.keep_selinux);
+        let mut classifier = Classifier::new(depth);
         while reader.next(&mut entry)? {
             self.options.cancel.check()?;
             if self.records.len() as u64 >= entries {
@@ -138,7 +138,7 @@ impl Work<'_> {
 
     /// Something odd: a warning, or an error where the caller wants it strict.
     fn odd(&self, message: &str) -> Result<()> {
-        if self.options.strict {
+        if self.options.oddities == Oddities::Refuse {
             return Err(Error::refused(message));
         }
         (self.warn)(message);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::lowers::{self, Workspace};
-use super::{Limits, Rootlay, unpack};
+use super::{Limits, Oddities, Rootlay, unpack};
 use crate::cancel::Cancel;
 use crate::content::Ingest;
 use crate::error::{ErrorKind, Result};
@@ -23,6 +23,7 @@ pub(super) struct Run<'a> {
     pub progress: &'a dyn Progress,
     pub cancel: &'a Cancel,
     pub limits: Limits,
+    pub oddities: Oddities,
     /// What records named when the run began.
     pub named: Keep,
     committed: Mutex<BTreeSet<Item>>,
@@ -44,7 +45,7 @@ pub(super) struct NewImage<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub fn begin(rootlay: &'a Rootlay, limits: Limits) -> Result<Self> {
+    pub fn begin(rootlay: &'a Rootlay, limits: Limits, oddities: Oddities) -> Result<Self> {
         crate::mount::check_capabilities()?;
         Ok(Self {
             store: &rootlay.store,
@@ -52,6 +53,7 @@ impl<'a> Run<'a> {
             progress: &*rootlay.progress,
             cancel: &rootlay.cancel,
             limits,
+            oddities,
             named: Keep::default(),
             committed: Mutex::default(),
             tasks: AtomicUsize::new(0),

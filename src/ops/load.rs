@@ -1,7 +1,7 @@
 //! Load: images from a directory, an archive or standard input into the store.
 
 use super::install::{NewImage, Run};
-use super::{Limits, Rootlay, SourceSpec};
+use super::{Limits, Oddities, Rootlay, SourceSpec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::oci::{Digest, Platform, Reference};
 use crate::source::{self, Candidate, Resolved, Source};
@@ -17,6 +17,8 @@ pub struct LoadRequest {
     pub name: Option<Reference>,
     /// What a layer may cost.
     pub limits: Limits,
+    /// What becomes of oddities in its layers.
+    pub oddities: Oddities,
 }
 
 /// An image that was loaded.
@@ -35,8 +37,8 @@ impl Rootlay {
     /// [`Refused`](ErrorKind::Refused) for whatever is wrong with an image: nothing of that image stays.
     /// [`NotFound`](ErrorKind::NotFound) if the source does not have the image, or not for this platform.
     pub fn load(&self, request: LoadRequest) -> Result<Vec<Loaded>> {
-        let LoadRequest { source: spec, platform, name, limits } = request;
-        Run::begin(self, limits)?.carry_out(|run| {
+        let LoadRequest { source: spec, platform, name, limits, oddities } = request;
+        Run::begin(self, limits, oddities)?.carry_out(|run| {
             let (_, scratch) = run.staging.new_dir("scratch", 0o700)?;
             let source = source::open(&spec, &scratch, run.cancel)?;
             let candidates = source::select(&*source, &spec)?;

@@ -39,7 +39,7 @@ use crate::error::Result;
 use crate::progress::Progress;
 use crate::store::Store;
 
-pub use crate::layer::Limits;
+pub use crate::layer::{Limits, Oddities};
 pub use crate::source::SourceSpec;
 pub use crate::store::Access;
 pub use images::ImageInfo;

@@ -160,13 +160,8 @@ pub(super) fn unpack_into_place(
     let (draft, dir) = run.staging.new_dir("layer", 0o700)?;
     let diff = store::part(&dir, "diff", 0o755)?;
     let warn = |message: &str| run.progress.warning(message);
-    let options = UnpackOptions {
-        limits: run.limits.clone(),
-        strict: false,
-        keep_selinux: false,
-        cancel: run.cancel.clone(),
-        warn: &warn,
-    };
+    let options =
+        UnpackOptions { limits: run.limits.clone(), oddities: run.oddities, cancel: run.cancel.clone(), warn: &warn };
     let unpacked = layer::unpack(Box::new(&mut tee), &diff, &dir, expected, &options);
     let unpacked = match unpacked {
         Ok(unpacked) => unpacked,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use rootlay::oci::{Platform, Reference};
-use rootlay::ops::{LoadRequest, Loaded, SourceSpec};
+use rootlay::ops::{LoadRequest, Loaded, Oddities, SourceSpec};
 use rootlay::{Error, ErrorKind, Result};
 
 use super::super::failure::Outcome;
@@ -33,6 +33,10 @@ pub struct LoadArgs {
     #[arg(long = "limit", value_name = "KEY=VALUE", value_parser = limit)]
     limits: Vec<Limit>,
 
+    /// Refuse what other tools read in other ways, instead of warning about it
+    #[arg(long)]
+    strict: bool,
+
     /// `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE[:REF]`, or a path
     source: Option<OsString>,
 }
@@ -40,7 +44,9 @@ pub struct LoadArgs {
 pub fn run(args: LoadArgs, host: &Host, out: &mut Output) -> Outcome {
     let engine = host.open()?;
     let source = source(args.input, args.source, io::stdin().is_terminal())?;
-    let request = LoadRequest { source, platform: args.platform, name: args.name, limits: limits(&args.limits) };
+    let oddities = if args.strict { Oddities::Refuse } else { Oddities::Warn };
+    let request =
+        LoadRequest { source, platform: args.platform, name: args.name, limits: limits(&args.limits), oddities };
     let loaded = engine.load(request)?;
     host.settle();
     for image in &loaded {

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use super::install::{NewImage, Run};
 use super::tee::Tee;
 use super::unpack::unpack_into_place;
-use super::{Limits, Rootlay};
+use super::{Limits, Oddities, Rootlay};
 use crate::compression::Compression;
 use crate::content::Ingest;
 use crate::error::{Context, Error, ErrorKind, Result};
@@ -66,7 +66,7 @@ impl Rootlay {
             platform: platform.unwrap_or_else(host).normalized(),
             container,
         };
-        Run::begin(self, Limits::default())?.carry_out(|run| {
+        Run::begin(self, Limits::default(), Oddities::Warn)?.carry_out(|run| {
             let mut file = seekable(run, &input)?;
             let (digest, size) = measure(run, &mut file).context(|| format!("read {origin}"))?;
             run.staging.rely_on([Item::Blob(digest.clone())])?;

@@ -20,6 +20,7 @@ mod replaced;
 mod resolution;
 mod root_and_names;
 mod stacks;
+mod strict;
 mod tar_headers;
 mod tar_streams;
 mod whiteouts;
@@ -44,6 +45,7 @@ pub fn cases() -> Vec<Case> {
         hard_links::cases(),
         link_targets::cases(),
         kernel::cases(),
+        strict::cases(),
         resolution::cases(),
         tar_headers::cases(),
         tar_streams::cases(),

@@ -15,8 +15,8 @@ use crate::cancel::Cancel;
 use crate::error::ErrorKind;
 use crate::oci::Digest;
 use crate::ops::{
-    Access, Detach, Flag, Force, ImportRequest, Input, Limits, LoadRequest, MountRequest, Options, RemoveRequest,
-    Rootlay, SourceSpec, UnmountRequest, Which,
+    Access, Detach, Flag, Force, ImportRequest, Input, Limits, LoadRequest, MountRequest, Oddities, Options,
+    RemoveRequest, Rootlay, SourceSpec, UnmountRequest, Which,
 };
 use crate::progress::Silent;
 
@@ -134,7 +134,7 @@ fn tar(files: Files<'_>) -> Vec<u8> {
 }
 
 fn load(source: SourceSpec) -> LoadRequest {
-    LoadRequest { source, platform: None, name: None, limits: Limits::default() }
+    LoadRequest { source, platform: None, name: None, limits: Limits::default(), oddities: Oddities::Warn }
 }
 
 fn mount(image: &str) -> MountRequest {
