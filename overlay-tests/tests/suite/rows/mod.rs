@@ -9,6 +9,7 @@ mod docker_archives;
 mod documents;
 mod hard_links;
 mod implied;
+mod kernel;
 mod link_targets;
 mod mark_names;
 mod numbers;
@@ -42,6 +43,7 @@ pub fn cases() -> Vec<Case> {
         numbers::cases(),
         hard_links::cases(),
         link_targets::cases(),
+        kernel::cases(),
         resolution::cases(),
         tar_headers::cases(),
         tar_streams::cases(),
