@@ -25,6 +25,9 @@ impl Model {
             let again = result.resolve_marks(&meanings)?;
             if again == marks {
                 outcome?;
+                if result.misses_what_marks_go_through(entries, &meanings) {
+                    return Err(Stop::Open("a mark below a name that the layer put elsewhere".into()));
+                }
                 result.make_opaque_dirs(&marks);
                 *self = result;
                 return Ok(());
@@ -32,6 +35,27 @@ impl Model {
             marks = again;
         }
         Err(Stop::Open("marks that decide where they point themselves".into()))
+    }
+
+    /// Whether a mark's own words lead through an entry of the layer that is not at the place of its name in the end.
+    fn misses_what_marks_go_through(&self, entries: &[Entry], meanings: &[Meaning]) -> bool {
+        let contents = || meanings.iter().enumerate();
+        let is_last = |index: usize, path: &Path| {
+            !contents().skip(index + 1).any(|(_, meaning)| matches!(meaning, Meaning::Content(other) if other == path))
+        };
+        let misses = |parent: &Path| {
+            contents().any(|(index, meaning)| {
+                let Meaning::Content(path) = meaning else { return false };
+                parent.is_in(path)
+                    && !matches!(entries[index].kind, EntryKind::Dir)
+                    && is_last(index, path)
+                    && self.get(path).is_none_or(|(slot, _)| slot.layer != self.layer)
+            })
+        };
+        meanings.iter().any(|meaning| match meaning {
+            Meaning::Whiteout(parent, _) | Meaning::Opaque(parent) => misses(parent),
+            Meaning::Content(_) | Meaning::Nothing => false,
+        })
     }
 
     /// Applies the entries, all of them even after a failure, and returns the first one.
@@ -136,7 +160,9 @@ fn row_24(meanings: &[Meaning], entries: &[Entry]) -> Option<Stop> {
         let last = meanings.iter().rposition(|meaning| matches!(meaning, Meaning::Content(path) if path == wanted))?;
         // What a hard link is shows only in the tree.
         let in_the_way = !matches!(entries[last].kind, EntryKind::Dir | EntryKind::Symlink(_) | EntryKind::Hardlink(_));
-        in_the_way.then_some(last)
+        // With a directory above it, the file may be gone again.
+        let gone = |meaning: &Meaning| matches!(meaning, Meaning::Content(path) if wanted.is_below(path));
+        (in_the_way && !meanings[last..].iter().any(gone)).then_some(last)
     };
     meanings.iter().enumerate().find_map(|(index, meaning)| {
         let Meaning::Opaque(parent) = meaning else {

@@ -18,6 +18,7 @@
 //! * A hard link whose name lies below its target's, a file of a lower layer: open.
 //! * An entry that replaces a symlink on its own way: open.
 //! * A mark that goes through a symlink which its layer put elsewhere than it says, by a lower symlink: open.
+//! * A mark below the name of an entry of its layer that is not at that place in the end: open.
 //! * An entry below the name of a file of its layer that is not there (any more), by a lower symlink: open.
 //! * A mark below what is a file when its turn comes, and something else at the end of the layer: open.
 //! * `..` in a symlink's target behind something that is missing: open.
