@@ -1,7 +1,7 @@
 //! From a tar entry to a record: names, marks and metadata are checked here, without touching a disk.
 
 use super::diff_tree::Raw;
-use super::metadata::{Metadata, device, stored_xattrs};
+use super::metadata::{Metadata, device, is_storable, stored_xattrs};
 use super::name::{CleanPath, Meaning, NAME_MAX, has_literal_prefix, meaning};
 use super::paths::{PathId, PathTable};
 use super::records::{Records, What};
@@ -166,6 +166,8 @@ impl Classifier {
         what: What,
         oddity: Option<&'static str>,
     ) -> Result<Option<Classified>> {
+        let foreign = !entry.xattrs.iter().all(|(name, _)| is_storable(name));
+        let oddity = oddity.or(foreign.then_some("extended attributes that Linux does not know are dropped"));
         Ok(Some(Classified {
             raw: Raw { path, target: None },
             what,

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use super::diff_tree::{DiffTree, Files, LinkSource, Slot, View};
+use super::late_links::{self, Target};
 use super::paths::{PathId, PathTable};
 use super::records::Records;
 use super::resolve::{Found, Missing, resolve};
@@ -44,32 +45,24 @@ impl DiffTree {
         let mut pending = std::mem::take(&mut self.pending);
         // A later entry may have taken the link's place.
         pending.retain(|&(number, path, _)| self.slot(path) == Slot::Pending(number));
-        loop {
-            let before = pending.len();
-            let mut left = Vec::new();
-            for (number, path, target) in pending {
-                match self.link_source(paths, records, target)? {
-                    None => left.push((number, path, target)),
-                    Some(source) => {
-                        self.set(
-                            path,
-                            match source {
-                                LinkSource::Path(target) => self.slot(target),
-                                LinkSource::Plink(plink) => Slot::Content(plink),
-                            },
-                        );
-                        closing.push(Closing::Link { source, path });
-                    }
-                }
-            }
-            pending = left;
-            if pending.is_empty() || pending.len() == before {
-                break;
+        let waiting: Vec<PathId> = pending.iter().map(|&(_, path, _)| path).collect();
+        let (made, left) = late_links::order(&waiting, |link| {
+            Ok(match self.find_target(paths, records, pending[link].2)? {
+                Some(LinkSource::Path(path)) if matches!(self.slot(path), Slot::Pending(_)) => Target::Waits(path),
+                Some(source) if self.is_linkable(source) => Target::Ready,
+                _ => Target::Nowhere,
+            })
+        })?;
+        for link in made {
+            let (_, path, target) = pending[link];
+            if let Some(source) = self.link_source(paths, records, target)? {
+                self.set(paths, path, self.linked_slot(source));
+                closing.push(Closing::Link { source, path });
             }
         }
         // The target may be in a layer below: the correction of the stack makes these (row 70).
-        for (_, path, _) in pending {
-            self.set(path, Slot::Absent);
+        for link in left {
+            self.set(paths, pending[link].1, Slot::Absent);
         }
         Ok(())
     }
@@ -111,7 +104,7 @@ impl DiffTree {
                     closing.extend(
                         self.imply(paths, records, parent).into_iter().map(|(path, _)| Closing::Directory(path)),
                     );
-                    self.set(path, Slot::Whiteout);
+                    self.set(paths, path, Slot::Whiteout);
                     closing.push(Closing::Whiteout(path));
                 }
                 // A file hides whatever is below it without a mark (row 3).

@@ -94,6 +94,9 @@ pub enum LinkSource {
 #[derive(Debug, Default)]
 pub struct DiffTree {
     slots: Vec<Slot>,
+    /// What was put into each directory and may still be there: clearing one must not look at every path that the
+    /// table has in it.
+    contents: HashMap<PathId, Vec<PathId>>,
     pub(super) opaque: HashSet<PathId>,
     root: Option<u32>,
     plinks: HashMap<PathId, u32>,
@@ -163,11 +166,14 @@ impl DiffTree {
         paths.all().map(|path| (path, self.slot(path))).filter(|(_, slot)| *slot != Slot::Absent)
     }
 
-    pub(super) fn set(&mut self, path: PathId, slot: Slot) {
+    pub(super) fn set(&mut self, paths: &PathTable, path: PathId, slot: Slot) {
         if self.slots.len() <= path.index() {
             self.slots.resize(path.index() + 1, Slot::Absent);
         }
-        self.slots[path.index()] = slot;
+        let before = std::mem::replace(&mut self.slots[path.index()], slot);
+        if before == Slot::Absent && slot != Slot::Absent {
+            self.contents.entry(paths.parent(path)).or_default().push(path);
+        }
     }
 
     /// Decides where record `number` goes, whose paths are `raw`, and takes it in. Nothing for marks, AUFS sources
@@ -214,7 +220,9 @@ impl DiffTree {
         if source == Some(LinkSource::Path(path)) {
             return Ok(Some(Placement { path, implied, before: Before::Itself, displaced, link: None }));
         }
-        if matches!(what, What::Directory | What::Symlink(_) | What::NullDevice) || self.slot(path).is_directory() {
+        let may_turn = matches!(what, What::Directory | What::Symlink(_) | What::NullDevice | What::Link(_));
+        let gave_way = implied.iter().any(|(_, before)| *before == Before::File);
+        if may_turn || gave_way || self.slot(path).is_directory() {
             self.last_turn = Some(number);
         }
         let before = match self.slot(path) {
@@ -240,8 +248,7 @@ impl DiffTree {
                 self.null_devices.push(path);
                 Slot::Absent
             }
-            (_, Some(LinkSource::Path(target))) => self.slot(target),
-            (_, Some(LinkSource::Plink(plink))) => Slot::Content(plink),
+            (_, Some(source)) => self.linked_slot(source),
             (_, None) => match target {
                 Some(target) => {
                     self.pending.push((number, path, target));
@@ -250,7 +257,7 @@ impl DiffTree {
                 None => Slot::Content(number),
             },
         };
-        self.set(path, slot);
+        self.set(paths, path, slot);
         Ok(Some(Placement { path, implied, before, displaced, link }))
     }
 
@@ -278,16 +285,43 @@ impl DiffTree {
         }
         let view = View { tree: self, records, files: Files::GiveWay };
         let missing = missing_directories(paths, &view, directory);
-        missing.into_iter().map(|path| (path, self.replace(path, Slot::Implied))).collect()
+        missing.into_iter().map(|path| (path, self.replace(paths, path, Slot::Implied))).collect()
     }
 
-    fn replace(&mut self, path: PathId, slot: Slot) -> Slot {
+    fn replace(&mut self, paths: &PathTable, path: PathId, slot: Slot) -> Slot {
         let before = self.slot(path);
-        self.set(path, slot);
+        self.set(paths, path, slot);
         before
     }
 
+    /// The file that a hard link leads to, if it is there.
     pub(super) fn link_source(
+        &self,
+        paths: &mut PathTable,
+        records: &Records,
+        target: PathId,
+    ) -> Result<Option<LinkSource>> {
+        Ok(self.find_target(paths, records, target)?.filter(|source| self.is_linkable(*source)))
+    }
+
+    /// Whether it is a file. In a stack the path may be something else than a directory; the model refuses those.
+    pub(super) fn is_linkable(&self, source: LinkSource) -> bool {
+        match source {
+            LinkSource::Plink(_) => true,
+            LinkSource::Path(path) => matches!(self.slot(path), Slot::Content(_) | Slot::Symlink(_)),
+        }
+    }
+
+    /// What a path is that is linked to this file.
+    pub(super) fn linked_slot(&self, source: LinkSource) -> Slot {
+        match source {
+            LinkSource::Path(target) => self.slot(target),
+            LinkSource::Plink(plink) => Slot::Content(plink),
+        }
+    }
+
+    /// Where the target of a hard link is, whatever is there.
+    pub(super) fn find_target(
         &self,
         paths: &mut PathTable,
         records: &Records,
@@ -296,17 +330,11 @@ impl DiffTree {
         if let Some(&plink) = self.plinks.get(&target) {
             return Ok(Some(LinkSource::Plink(plink)));
         }
-        let above = paths.parent(target);
         let view = View { tree: self, records, files: Files::Block };
-        let Found::At(parent) = resolve(paths, &view, above, Missing::Stops)? else {
+        let Found::At(parent) = resolve(paths, &view, paths.parent(target), Missing::Stops)? else {
             return Ok(None);
         };
-        let Some(path) = paths.find(parent, paths.name(target)) else { return Ok(None) };
-        match self.slot(path) {
-            Slot::Content(_) | Slot::Symlink(_) => Ok(Some(LinkSource::Path(path))),
-            // In a stack the path may be something else; the model refuses a link to a directory.
-            _ => Ok(None),
-        }
+        Ok(paths.find(parent, paths.name(target)).map(LinkSource::Path))
     }
 
     fn note_displaced(&self, path: PathId, slot: Slot, displaced: &mut Vec<(PathId, u32)>) {
@@ -318,13 +346,13 @@ impl DiffTree {
     }
 
     fn clear_below(&mut self, paths: &PathTable, path: PathId, displaced: &mut Vec<(PathId, u32)>) {
-        let mut todo: Vec<PathId> = paths.children(path).collect();
+        let mut todo = self.contents.remove(&path).unwrap_or_default();
         while let Some(path) = todo.pop() {
             let slot = self.slot(path);
             if slot != Slot::Absent {
                 self.note_displaced(path, slot, displaced);
-                todo.extend(paths.children(path));
-                self.set(path, Slot::Absent);
+                todo.extend(self.contents.remove(&path).unwrap_or_default());
+                self.set(paths, path, Slot::Absent);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! A tree made of several layers: what the image specification wants, or what the kernel shows.
 
+use std::collections::HashMap;
+
 use super::metadata::Metadata;
 use super::paths::{PathId, PathTable};
 use super::records::{Record, Records, What};
@@ -87,6 +89,8 @@ impl Node {
 #[derive(Debug, Clone)]
 pub struct FlatTree {
     nodes: Vec<Option<Node>>,
+    /// What was put into each directory and may still be there.
+    contents: HashMap<PathId, Vec<PathId>>,
     /// Where the root's metadata comes from.
     pub root: Origin,
 }
@@ -94,7 +98,7 @@ pub struct FlatTree {
 impl FlatTree {
     /// The empty directory that layers are applied to.
     pub fn new() -> Self {
-        Self { nodes: Vec::new(), root: Origin::IMPLIED }
+        Self { nodes: Vec::new(), contents: HashMap::new(), root: Origin::IMPLIED }
     }
 
     /// The node at a path.
@@ -106,29 +110,31 @@ impl FlatTree {
     }
 
     /// Puts a node at a path, whatever was there; what was below stays.
-    pub fn set(&mut self, path: PathId, node: Node) {
+    pub fn set(&mut self, paths: &PathTable, path: PathId, node: Node) {
         if self.nodes.len() <= path.index() {
             self.nodes.resize(path.index() + 1, None);
         }
-        self.nodes[path.index()] = Some(node);
+        if self.nodes[path.index()].replace(node).is_none() {
+            self.contents.entry(paths.parent(path)).or_default().push(path);
+        }
     }
 
     /// Removes a path with everything below it.
-    pub fn remove(&mut self, paths: &PathTable, path: PathId) {
-        self.clear(paths, path);
+    pub fn remove(&mut self, path: PathId) {
+        self.clear(path);
         if let Some(slot) = self.nodes.get_mut(path.index()) {
             *slot = None;
         }
     }
 
     /// Removes everything below a path.
-    pub fn clear(&mut self, paths: &PathTable, path: PathId) {
-        let mut todo: Vec<PathId> = paths.children(path).collect();
+    pub fn clear(&mut self, path: PathId) {
+        let mut todo = self.contents.remove(&path).unwrap_or_default();
         while let Some(path) = todo.pop() {
             if let Some(slot) = self.nodes.get_mut(path.index())
                 && slot.take().is_some()
             {
-                todo.extend(paths.children(path));
+                todo.extend(self.contents.remove(&path).unwrap_or_default());
             }
         }
     }

@@ -52,7 +52,16 @@ pub fn device((major, minor): (i64, i64)) -> Result<(u32, u32)> {
 /// The namespace of overlayfs in a mount by root.
 const OVERLAY: &[u8] = b"trusted.overlay.";
 
-/// The attributes as they are stored, sorted by name.
+/// The namespaces of Linux (xattr(7)). Attributes of other systems, such as `com.apple.provenance`, cannot be
+/// stored on any file system of Linux.
+const NAMESPACES: [&[u8]; 4] = [b"user.", b"trusted.", b"security.", b"system."];
+
+/// Whether Linux knows attributes of this kind.
+pub fn is_storable(name: &[u8]) -> bool {
+    NAMESPACES.iter().any(|namespace| name.starts_with(namespace))
+}
+
+/// The attributes as they are stored, sorted by name. Those outside the namespaces of Linux are left out.
 ///
 /// `security.selinux` is dropped (row 50) unless `keep_selinux`. A name in overlayfs's own namespace is escaped, so
 /// that it is content and never a command (row 52; kernel `Documentation/filesystems/overlayfs.rst`, "Nesting
@@ -62,7 +71,7 @@ pub fn stored_xattrs(entry: &mut tar::Entry, keep_selinux: bool) -> Result<Vec<(
     if all.is_empty() {
         return Ok(all);
     }
-    all.retain(|(name, _)| keep_selinux || name != b"security.selinux");
+    all.retain(|(name, _)| is_storable(name) && (keep_selinux || name != b"security.selinux"));
     for (name, value) in &mut all {
         if let Some(rest) = name.strip_prefix(OVERLAY) {
             *name = [OVERLAY, b"overlay.", rest].concat();

@@ -19,6 +19,7 @@ mod difference;
 mod dir_cache;
 mod flat;
 mod index;
+mod late_links;
 mod materialize;
 mod metadata;
 mod model;
@@ -28,6 +29,8 @@ mod paths;
 mod records;
 mod resolve;
 mod stack;
+#[cfg(test)]
+mod stack_tests;
 mod stream;
 mod tar;
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::flat::{FlatTree, Kind, Node, Origin};
+use super::late_links::{self, Target};
 use super::paths::{PathId, PathTable};
 use super::records::{Records, What};
 use super::resolve::{Found, Look, Missing, Space, missing_directories, resolve};
@@ -105,11 +106,11 @@ impl Applying<'_> {
 
     fn apply_with(&self, marks: &Marks, tree: &mut FlatTree, paths: &mut PathTable) -> Result<()> {
         for &path in &marks.hidden {
-            tree.remove(paths, path);
+            tree.remove(path);
         }
         for &path in &marks.opaque {
             if tree.get(path).is_some_and(Node::is_directory) {
-                tree.clear(paths, path);
+                tree.clear(path);
             }
         }
         self.apply_entries(tree, paths)
@@ -138,7 +139,7 @@ impl Applying<'_> {
             self.apply_entry(tree, paths, number, &mut plinks, &mut pending)
                 .context(|| format!("entry `{}`", self.written(paths, number)))?;
         }
-        self.finish_links(tree, paths, &plinks, pending)
+        self.finish_links(tree, paths, &plinks, &pending)
     }
 
     /// The marks with their records and the directories that they are in, as written.
@@ -188,8 +189,8 @@ impl Applying<'_> {
             return;
         }
         for path in missing_directories(paths, &EntrySpace { tree, layers: self.layers }, directory) {
-            tree.remove(paths, path);
-            tree.set(path, Node::implied(self.number()));
+            tree.remove(path);
+            tree.set(paths, path, Node::implied(self.number()));
         }
     }
 
@@ -216,7 +217,7 @@ impl Applying<'_> {
             _ => {}
         }
         let source = match what {
-            What::Link(_) => self.link_source(tree, paths, number, plinks)?,
+            What::Link(_) => self.find_target(tree, paths, number, plinks)?,
             _ => None,
         };
         let above = paths.parent(raw);
@@ -227,31 +228,33 @@ impl Applying<'_> {
         };
         self.imply(tree, paths, parent);
         let path = paths.same_name_in(parent, raw)?;
-        if source.is_some_and(|(_, target)| target == Some(path)) {
+        if source.is_some_and(|(node, target)| target == Some(path) && node.kind != Kind::Pending) {
             return Ok(());
         }
         let merges = what == What::Directory && tree.get(path).is_some_and(Node::is_directory);
         if !merges {
-            tree.remove(paths, path);
+            tree.remove(path);
         }
         // What the link replaced may have held its target.
-        let source = source.filter(|(_, target)| target.is_none_or(|target| tree.get(target).is_some()));
+        let source = source.filter(|(node, target)| {
+            node.kind != Kind::Pending && target.is_none_or(|target| tree.get(target).is_some())
+        });
         let layer = self.number();
         match (what, source) {
             (What::NullDevice, _) => {}
-            (What::Link(_), Some((node, _))) => tree.set(path, Node { placed: layer, ..node }),
+            (What::Link(_), Some((node, _))) => tree.set(paths, path, Node { placed: layer, ..node }),
             (What::Link(_), None) => {
                 pending.push((number, path));
                 let origin = Origin { layer, record: number };
-                tree.set(path, Node { kind: Kind::Pending, placed: layer, origin });
+                tree.set(paths, path, Node { kind: Kind::Pending, placed: layer, origin });
             }
-            _ => tree.set(path, Node::of(layer, number, what)),
+            _ => tree.set(paths, path, Node::of(layer, number, what)),
         }
         Ok(())
     }
 
-    /// The file that a hard link leads to, with its path unless it is an AUFS source.
-    fn link_source(
+    /// What a hard link leads to, with its path unless it is an AUFS source.
+    fn find_target(
         &self,
         tree: &FlatTree,
         paths: &mut PathTable,
@@ -265,10 +268,10 @@ impl Applying<'_> {
         let above = paths.parent(target);
         let Found::At(parent) = self.resolve(tree, paths, above, Missing::Stops)? else { return Ok(None) };
         let path = if target == PathId::ROOT { Some(target) } else { paths.find(parent, paths.name(target)) };
-        match path.and_then(|path| tree.get(path).map(|node| (node, path))) {
+        let found = path.and_then(|path| tree.get(path).map(|node| (node, Some(path))));
+        match found {
             Some((node, _)) if node.is_directory() => Err(Error::refused("hard link to a directory")),
-            Some((node, path)) if node.kind != Kind::Pending => Ok(Some((node, Some(path)))),
-            _ => Ok(None),
+            found => Ok(found),
         }
     }
 
@@ -278,34 +281,34 @@ impl Applying<'_> {
         tree: &mut FlatTree,
         paths: &mut PathTable,
         plinks: &HashMap<PathId, u32>,
-        mut pending: Vec<(u32, PathId)>,
+        pending: &[(u32, PathId)],
     ) -> Result<()> {
-        loop {
-            let before = pending.len();
-            let mut left = Vec::new();
-            for (number, path) in pending {
-                match self.link_source(tree, paths, number, plinks)? {
-                    None => left.push((number, path)),
-                    // A later entry may have taken the link's place.
-                    Some((node, _)) if self.is_pending(tree, path, number) => {
-                        tree.set(path, Node { placed: self.number(), ..node });
-                    }
-                    Some(_) => {}
-                }
-            }
-            pending = left;
-            if pending.len() == before || pending.is_empty() {
-                break;
-            }
-        }
-        match pending.first() {
-            None => Ok(()),
-            Some(&(number, _)) => Err(Error::refused(format!(
+        let waiting: Vec<PathId> = pending.iter().map(|&(_, path)| path).collect();
+        let (made, left) = late_links::order(&waiting, |link| {
+            Ok(match self.find_target(tree, paths, pending[link].0, plinks)? {
+                Some((Node { kind: Kind::Pending, .. }, Some(path))) => Target::Waits(path),
+                Some(_) => Target::Ready,
+                None => Target::Nowhere,
+            })
+        })?;
+        if let Some(&link) = left.first() {
+            let number = pending[link].0;
+            return Err(Error::refused(format!(
                 "entry `{}`: hard link target `{}` is nowhere",
                 self.written(paths, number),
                 self.targets.get(&number).map_or_else(String::new, |target| escape(&paths.text(*target))),
-            ))),
+            )));
         }
+        for link in made {
+            let (number, path) = pending[link];
+            // A later entry may have taken the link's place.
+            if self.is_pending(tree, path, number)
+                && let Some((node, _)) = self.find_target(tree, paths, number, plinks)?
+            {
+                tree.set(paths, path, Node { placed: self.number(), ..node });
+            }
+        }
+        Ok(())
     }
 
     fn is_pending(&self, tree: &FlatTree, path: PathId, number: u32) -> bool {

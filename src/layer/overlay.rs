@@ -12,7 +12,7 @@ use super::records::Records;
 pub fn lay_over(tree: &mut FlatTree, paths: &PathTable, layer: u16, diff: &DiffTree, records: &Records) {
     // The kernel ignores an opaque root; the plan of the mount drops the layers below instead (row 7).
     if diff.is_opaque(PathId::ROOT) {
-        tree.clear(paths, PathId::ROOT);
+        tree.clear(PathId::ROOT);
     }
     tree.root = diff.root().map_or(Origin::IMPLIED, |record| Origin { layer, record });
     let mut todo: Vec<PathId> = paths.children(PathId::ROOT).collect();
@@ -20,20 +20,20 @@ pub fn lay_over(tree: &mut FlatTree, paths: &PathTable, layer: u16, diff: &DiffT
         let below_is_directory = tree.get(path).is_some_and(Node::is_directory);
         match diff.slot(path) {
             Slot::Absent | Slot::Pending(_) => {}
-            Slot::Whiteout => tree.remove(paths, path),
+            Slot::Whiteout => tree.remove(path),
             Slot::Content(record) | Slot::Symlink(record) => {
-                tree.remove(paths, path);
-                tree.set(path, Node::of(layer, record, records.get(record).what));
+                tree.remove(path);
+                tree.set(paths, path, Node::of(layer, record, records.get(record).what));
             }
             slot @ (Slot::Implied | Slot::Directory(_)) => {
                 if diff.is_opaque(path) || !below_is_directory {
-                    tree.remove(paths, path);
+                    tree.remove(path);
                 }
                 let node = match slot {
                     Slot::Directory(record) => Node::of(layer, record, records.get(record).what),
                     _ => Node::implied(layer),
                 };
-                tree.set(path, node);
+                tree.set(paths, path, node);
                 todo.extend(paths.children(path));
             }
         }

@@ -25,6 +25,12 @@ impl PathId {
 
 const NONE: u32 = u32::MAX;
 
+/// Most bytes of all names together.
+const MAX_NAMES: usize = 1 << 30;
+
+/// Most components of symlink targets that are followed: seconds of work, and far more than any real layer has.
+const MAX_STEPS: u64 = 1 << 27;
+
 #[derive(Debug, Clone, Copy)]
 struct Row {
     parent: u32,
@@ -42,6 +48,7 @@ pub struct PathTable {
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
     limit: usize,
+    steps: u64,
 }
 
 impl PathTable {
@@ -54,6 +61,7 @@ impl PathTable {
             index: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             limit: usize::try_from(limit).unwrap_or(usize::MAX).min(NONE as usize - 1),
+            steps: MAX_STEPS,
         }
     }
 
@@ -98,7 +106,10 @@ impl PathTable {
         if self.rows.len() >= self.limit {
             return Err(Error::refused(format!("more than {} paths", self.limit)));
         }
-        let too_many = || Error::refused("names take more than 4 GiB");
+        let too_many = || Error::refused(format!("file names of more than {MAX_NAMES} bytes"));
+        if self.names.len() > MAX_NAMES {
+            return Err(too_many());
+        }
         let name_len = u8::try_from(name.len()).map_err(|_| Error::refused("file name of more than 255 bytes"))?;
         let id = u32::try_from(self.rows.len()).map_err(|_| too_many())?;
         let name_at = u32::try_from(self.names.len()).map_err(|_| too_many())?;
@@ -140,6 +151,13 @@ impl PathTable {
             next = self.rows[here.index()].next_sibling;
             Some(here)
         })
+    }
+
+    /// Counts the components of a symlink target that is followed, and refuses when all together are too many.
+    pub fn spend(&mut self, steps: usize) -> Result<()> {
+        self.steps = (self.steps.checked_sub(steps as u64))
+            .ok_or_else(|| Error::refused("paths lead through too many symlinks"))?;
+        Ok(())
     }
 
     /// How many components the path has.

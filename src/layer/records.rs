@@ -1,6 +1,8 @@
 //! What a layer says, entry by entry and in order: the part of the index that the rules work on.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::metadata::Metadata;
 use super::paths::PathId;
@@ -76,8 +78,16 @@ pub struct Records {
     all: Vec<Record>,
     texts: Vec<u8>,
     sets: Vec<Xattrs>,
-    known_sets: HashMap<Xattrs, u32>,
+    /// Numbers of sets by the hash of their content.
+    known_sets: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+    /// Bytes of all sets.
+    set_bytes: usize,
 }
+
+/// Most bytes of all different sets of attributes, and of all symlink targets, that are kept in memory.
+const MAX_SET_BYTES: usize = 64 << 20;
+const MAX_TEXT_BYTES: usize = 512 << 20;
 
 impl Records {
     /// No attributes.
@@ -104,22 +114,28 @@ impl Records {
             .ok()
             .filter(|&number| number < u32::MAX - 1)
             .ok_or_else(|| Error::refused("too many entries"))?;
-        let xattrs = self.intern_set(xattrs);
+        let xattrs = self.intern_set(xattrs)?;
         self.all.push(Record { path, what, metadata, xattrs });
         Ok(number)
     }
 
-    fn intern_set(&mut self, xattrs: Xattrs) -> u32 {
+    fn intern_set(&mut self, xattrs: Xattrs) -> Result<u32> {
         if xattrs.is_empty() {
-            return Self::NONE;
+            return Ok(Self::NONE);
         }
-        if let Some(&known) = self.known_sets.get(&xattrs) {
-            return known;
+        let Self { sets, known_sets, hasher, .. } = self;
+        let hash = hasher.hash_one(&xattrs);
+        if let Some(&known) = known_sets.find(hash, |&id| sets[id as usize] == xattrs) {
+            return Ok(known);
         }
-        let id = u32::try_from(self.sets.len()).unwrap_or(Self::NONE);
-        self.sets.push(xattrs.clone());
-        self.known_sets.insert(xattrs, id);
-        id
+        self.set_bytes += xattrs.iter().map(|(name, value)| name.len() + value.len() + 64).sum::<usize>();
+        if self.set_bytes > MAX_SET_BYTES {
+            return Err(Error::refused(format!("extended attributes of more than {MAX_SET_BYTES} bytes")));
+        }
+        let id = u32::try_from(sets.len()).unwrap_or(Self::NONE);
+        sets.push(xattrs);
+        known_sets.insert_unique(hash, id, |&id| hasher.hash_one(&sets[id as usize]));
+        Ok(id)
     }
 
     /// The size and hash of a file, once its data was read.
@@ -129,7 +145,10 @@ impl Records {
 
     /// Stores a symlink target.
     pub fn add_text(&mut self, text: &[u8]) -> Result<Text> {
-        let too_long = |_| Error::refused("symlink targets take more than 4 GiB");
+        let too_long = |_| Error::refused(format!("symlink targets of more than {MAX_TEXT_BYTES} bytes"));
+        if self.texts.len() > MAX_TEXT_BYTES {
+            return Err(Error::refused(format!("symlink targets of more than {MAX_TEXT_BYTES} bytes")));
+        }
         let at = u32::try_from(self.texts.len()).map_err(too_long)?;
         let len = u32::try_from(text.len()).map_err(too_long)?;
         self.texts.extend_from_slice(text);

@@ -96,7 +96,7 @@ pub fn resolve(paths: &mut PathTable, space: &impl Space, raw: PathId, missing: 
                 if target.starts_with(b"/") {
                     here = PathId::ROOT;
                 }
-                let base = texts.len();
+                let (base, before) = (texts.len(), steps.len());
                 texts.extend_from_slice(target);
                 let mut end = target.len();
                 // Last component first: the steps are a stack.
@@ -105,6 +105,8 @@ pub fn resolve(paths: &mut PathTable, space: &impl Space, raw: PathId, missing: 
                     end = slash;
                 }
                 steps.push(Step::Text(base, end));
+                let pushed = steps.len() - before;
+                paths.spend(pushed)?;
             }
         }
     }

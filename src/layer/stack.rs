@@ -12,6 +12,9 @@ use super::records::{Records, What};
 use crate::cancel::Cancel;
 use crate::error::{Context, Error, Result};
 
+/// Most entries of all layers of a stack together.
+const MAX_RECORDS: u64 = 1 << 25;
+
 /// Which of the two trees is made of the layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
@@ -49,6 +52,11 @@ impl<'a> Stack<'a> {
             places: Vec::new(),
             first_place: Vec::new(),
         };
+        // A layer may be named any number of times.
+        let records: u64 = indexes.iter().map(|index| index.records.len() as u64).sum();
+        if records > MAX_RECORDS {
+            return Err(Error::refused(format!("stack of {records} entries, expected at most {MAX_RECORDS}")));
+        }
         for (at, index) in indexes.iter().enumerate() {
             cancel.check()?;
             stack.push(index, wanted).context(|| format!("layer {} (diff ID {})", at + 1, index.summary.diff_id))?;

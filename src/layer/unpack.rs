@@ -84,7 +84,8 @@ pub fn unpack(
         format: 1,
         diff_id,
         entries: records.len() as u64,
-        bytes: records.iter().map(|(_, record)| size_of_content(record.what)).sum(),
+        // Holes are counted, and a hostile layer has any number of them.
+        bytes: records.iter().fold(0, |sum, (_, record)| sum.saturating_add(size_of_content(record.what))),
         marks: records.iter().filter(|(_, record)| matches!(record.what, What::Whiteout | What::Opaque)).count() as u64,
         opaque_root: tree.is_opaque(PathId::ROOT),
         empty: !tree.is_opaque(PathId::ROOT) && tree.paths(&paths).next().is_none(),

@@ -116,7 +116,7 @@ impl<'a> Writer<'a> {
         if !self.creation.is_owner(uid, gid) {
             owner::set_owner(file.as_fd(), uid, gid)?;
         }
-        if self.creation.mode(mode, uid, gid) != u32::from(mode) {
+        if !self.creation.keeps_mode(mode, uid, gid) {
             owner::set_mode(file.as_fd(), u32::from(mode))?;
         }
         for (name, value) in xattrs {
@@ -150,7 +150,7 @@ impl<'a> Writer<'a> {
         xattrs: XattrSlice<'_>,
     ) -> Result<()> {
         let mode = self.creation.mode(metadata.mode, metadata.uid, metadata.gid);
-        let exact = mode == u32::from(metadata.mode);
+        let exact = self.creation.keeps_mode(metadata.mode, metadata.uid, metadata.gid);
         self.parent(paths, path)?.make_node(paths.name(path), kind, mode, device)?;
         self.finish_special(paths, path, metadata, xattrs, (!exact).then_some(kind))
     }

@@ -11,6 +11,8 @@ enum Verdict {
     Keep,
     /// It was mounted, but who did it died before writing that down.
     Complete,
+    /// It was unmounted without us, and its device number will soon be another file system's.
+    Save,
     Remove,
 }
 
@@ -18,13 +20,14 @@ fn verdict(record: &ViewRecord, gone: bool) -> Verdict {
     match (record.state, record.access, gone) {
         (State::New, _, true) | (_, Access::ReadOnly, true) => Verdict::Remove,
         (State::New, _, false) => Verdict::Complete,
+        (_, Access::Writable, true) if record.device.is_some() => Verdict::Save,
         (State::Mounted | State::Detached, _, _) => Verdict::Keep,
     }
 }
 
 impl Rootlay {
-    /// Removes the read-only views that are gone and those that never came to be, and completes those whose
-    /// maker died after the mount. Views that somebody works on are left alone.
+    /// Removes the read-only views that are gone and those that never came to be, completes those whose maker died
+    /// after the mount, and saves what was unmounted without us. Views that somebody works on are left alone.
     pub(super) fn heal(&self) -> Result<()> {
         let views = self.store.views()?;
         if views.is_empty() {
@@ -42,6 +45,15 @@ impl Rootlay {
         Ok(())
     }
 
+    /// Writes down that a writable view is not mounted.
+    pub(super) fn save(&self, view: &ViewDir, mut record: ViewRecord) -> Result<()> {
+        record.state = State::Mounted;
+        record.device = None;
+        // No boot: nothing that is mounted is this view.
+        record.boot = String::new();
+        view.write(&self.store.stage()?, &record)
+    }
+
     /// Decides again, now that nobody else can change the view.
     pub(super) fn heal_one(&self, view: ViewDir) -> Result<()> {
         let mut record = view.record()?;
@@ -53,6 +65,7 @@ impl Rootlay {
                 record.state = State::Mounted;
                 view.write(&self.store.stage()?, &record)
             }
+            Verdict::Save => self.save(&view, record),
             Verdict::Remove => self.store.remove_view(&self.store.stage()?, view),
         }
     }
@@ -77,8 +90,11 @@ mod tests {
             (State::Detached, ReadOnly, true, Verdict::Remove),
             (State::Detached, Writable, true, Verdict::Keep),
         ] {
-            let record = ViewRecord { access, state, ..view("v", "image") };
+            let mut record = ViewRecord { access, state, ..view("v", "image") };
             assert_eq!(verdict(&record, gone), expected, "{state:?} {access:?} {gone}");
+            record.device = Some((0, 50));
+            let saved = expected == Verdict::Keep && access == Writable && gone;
+            assert_eq!(verdict(&record, gone), if saved { Verdict::Save } else { expected });
         }
     }
 }

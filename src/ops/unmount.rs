@@ -50,7 +50,7 @@ impl Rootlay {
         match request.which {
             Which::All => {
                 for name in self.mounted()? {
-                    match self.unmount_one(&name, request.mode) {
+                    match self.unmount_one(&name, None, request.mode) {
                         // Somebody else was faster.
                         Err(error) if error.kind() == ErrorKind::NotFound => {}
                         result => results.push(result.map(|()| name)),
@@ -60,8 +60,10 @@ impl Rootlay {
             Which::Named(arguments) => {
                 for argument in arguments {
                     match self.meant(&argument) {
-                        Ok(names) => results
-                            .extend(names.into_iter().map(|name| self.unmount_one(&name, request.mode).map(|()| name))),
+                        Ok((names, place)) => results.extend(names.into_iter().map(|name| {
+                            self.unmount_one(&name, place.as_deref(), request.mode)?;
+                            Ok(name)
+                        })),
                         Err(error) => results.push(Err(error)),
                     }
                 }
@@ -87,8 +89,8 @@ impl Rootlay {
         Ok(mounted.into_iter().map(|(_, name)| name).collect())
     }
 
-    /// The names of the views that an argument means.
-    fn meant(&self, argument: &OsString) -> Result<Vec<String>> {
+    /// The names of the views that an argument means, and the place if it is a directory.
+    fn meant(&self, argument: &OsString) -> Result<(Vec<String>, Option<PathBuf>)> {
         let views = self.store.views()?;
         let records = || views.iter().filter_map(View::record);
         if argument.as_bytes().contains(&b'/') {
@@ -102,11 +104,11 @@ impl Rootlay {
             let found = records().find(is_there).or_else(|| records().find(was_there));
             let shown = escape(argument.as_bytes());
             let missing = || Error::new(ErrorKind::NotFound, format!("{shown}: no view is mounted there"));
-            return found.map(|record| vec![record.name.clone()]).ok_or_else(missing);
+            return found.map(|record| (vec![record.name.clone()], Some(path.clone()))).ok_or_else(missing);
         }
         let name = argument.to_string_lossy();
         if views.iter().any(|view| view.name == name) {
-            return Ok(vec![name.into_owned()]);
+            return Ok((vec![name.into_owned()], None));
         }
         let catalog = self.store.catalog()?;
         let images = match catalog.resolve(&name, &Platform::host()) {
@@ -125,10 +127,11 @@ impl Rootlay {
         if names.is_empty() {
             return Err(Error::new(ErrorKind::NotFound, format!("no view of {} is mounted", name.escape_debug())));
         }
-        Ok(names)
+        Ok((names, None))
     }
 
-    fn unmount_one(&self, name: &str, mode: Detach) -> Result<()> {
+    /// Unmounts a view where its record says that it is, or at this place.
+    fn unmount_one(&self, name: &str, place: Option<&Path>, mode: Detach) -> Result<()> {
         let view = self.lock_view(name)?;
         let mut record = match view.record() {
             Ok(record) => record,
@@ -136,17 +139,11 @@ impl Rootlay {
         };
         let live = Live::now()?;
         let mounts = live.mounts(&self.store, &record);
-        let target = target_of(&self.store, &record);
-        let own = |at: &&&MountedAt| at.own && at.whole;
-        let chosen = mounts.iter().filter(own).find(|at| at.target == target).or_else(|| mounts.iter().find(own));
-        let Some(at) = chosen else {
-            if mounts.is_empty() {
-                let error = Error::new(ErrorKind::NotFound, format!("the view `{name}` is not mounted"));
-                self.heal_one(view)?;
-                return Err(error);
-            }
-            let message = format!("the view `{name}` is mounted in another mount namespace only");
-            return Err(Error::new(ErrorKind::InUse, message));
+        let target = place.map_or_else(|| target_of(&self.store, &record), Path::to_owned);
+        let Some(at) = mounts.iter().find(|at| at.own && at.whole && at.target == target) else {
+            let error = not_here(name, &mounts);
+            self.heal_one(view)?;
+            return Err(error);
         };
         detach(name, at, mode)?;
         if mode == Detach::Lazy && record.state != State::Detached {
@@ -156,20 +153,15 @@ impl Rootlay {
         self.settle(view, record)
     }
 
-    /// Forgets a read-only view that nothing shows any more.
-    fn settle(&self, view: ViewDir, mut record: ViewRecord) -> Result<()> {
+    /// Forgets a read-only view that nothing shows any more, and saves a writable one.
+    fn settle(&self, view: ViewDir, record: ViewRecord) -> Result<()> {
         if !Live::now()?.is_gone(&self.store, &record)? {
             return Ok(());
         }
-        let staging = self.store.stage()?;
-        if record.access == Access::ReadOnly {
-            return self.store.remove_view(&staging, view);
+        match record.access {
+            Access::ReadOnly => self.store.remove_view(&self.store.stage()?, view),
+            Access::Writable => self.save(&view, record),
         }
-        record.state = State::Mounted;
-        record.device = None;
-        // An earlier boot: of a view that is not mounted nothing is looked for any more.
-        record.boot = String::new();
-        view.write(&staging, &record)
     }
 
     /// Unmounts a view whose record cannot be read, by its own directory; the rest is for `rm`.
@@ -181,6 +173,20 @@ impl Rootlay {
         }
         let message = format!("the record of the view `{name}` cannot be read: {}", innermost(why));
         Err(Error::new(ErrorKind::Failed, message))
+    }
+}
+
+/// Why a view cannot be unmounted where it should be.
+fn not_here(name: &str, mounts: &[&MountedAt]) -> Error {
+    // A view that was moved, or is bound elsewhere: whose place that is, only the user knows.
+    let places: Vec<String> =
+        mounts.iter().filter(|at| at.own).map(|at| escape(at.target.as_os_str().as_bytes())).collect();
+    match (mounts, places.as_slice()) {
+        ([], _) => Error::new(ErrorKind::NotFound, format!("the view `{name}` is not mounted")),
+        (_, []) => {
+            Error::new(ErrorKind::InUse, format!("the view `{name}` is mounted in another mount namespace only"))
+        }
+        _ => Error::new(ErrorKind::InUse, format!("the view `{name}` is mounted at {} only", places.join(", "))),
     }
 }
 

@@ -38,7 +38,8 @@ pub fn open_root(path: &Path) -> Result<Dir> {
         Err(error) if error.errno() == Errno::ENOENT => {
             // A directory of somebody else must not become private, nor get our files.
             let foreign = root.entries()?.into_iter().find(|entry| !is_ours_before_version(&entry.name));
-            if let Some(entry) = foreign {
+            // Whoever creates the root at the same time has written the version before anything else.
+            if let Some(entry) = foreign.filter(|_| !root.exists(b"version").unwrap_or(false)) {
                 let message = format!(
                     "{} is not a state root: it holds {} but no version file",
                     path.display(),

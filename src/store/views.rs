@@ -252,6 +252,7 @@ impl Store {
         let draft = staging.fresh_name("view");
         self.views.rename(view.name.as_bytes(), staging.dir(), draft.as_bytes()).context(tried)?;
         self.views.sync().context(tried)?;
+        drop(view);
         match record {
             Some(record) => self.forget_stack(staging, &record.image_id, &record.stack),
             None => Ok(()),

@@ -6,16 +6,44 @@ use std::ptr;
 
 use nix::errno::Errno;
 
+/// A system call that can be denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// `fsopen(2)`.
+    Fsopen,
+    /// `fsconfig(2)`.
+    Fsconfig,
+    /// `fsmount(2)`.
+    Fsmount,
+    /// `move_mount(2)`.
+    MoveMount,
+    /// `mount(2)`.
+    Mount,
+}
+
+impl Call {
+    fn number(self) -> libc::c_long {
+        match self {
+            Self::Fsopen => libc::SYS_fsopen,
+            Self::Fsconfig => libc::SYS_fsconfig,
+            Self::Fsmount => libc::SYS_fsmount,
+            Self::MoveMount => libc::SYS_move_mount,
+            Self::Mount => libc::SYS_mount,
+        }
+    }
+}
+
 /// Lets a system call of this thread, and of threads that it starts, fail with `errno` from now on.
 /// With `second` only if that is the call's second argument.
-pub fn deny(call: i64, second: Option<u32>, errno: Errno) {
+pub fn deny(call: Call, second: Option<u32>, errno: Errno) {
     // Offsets in `struct seccomp_data`; the lower half of the second argument comes first or last.
     const NUMBER: u32 = 0;
     const SECOND: u32 = 24 + if cfg!(target_endian = "big") { 4 } else { 0 };
     let load = |offset| statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, offset);
     let unless = |value, skip| statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, skip, value);
     let leave = |what| statement(libc::BPF_RET | libc::BPF_K, 0, what);
-    let mut program = vec![load(NUMBER), unless(u32::try_from(call).unwrap(), if second.is_some() { 3 } else { 1 })];
+    let mut program =
+        vec![load(NUMBER), unless(u32::try_from(call.number()).unwrap(), if second.is_some() { 3 } else { 1 })];
     if let Some(second) = second {
         program.extend([load(SECOND), unless(second, 1)]);
     }

@@ -35,11 +35,17 @@ impl Creation {
         (uid, gid) == (self.uid, self.gid)
     }
 
-    /// The mode to create a file with that shall have `mode` in the end. Where the two differ, a change of mode
-    /// must follow: set-id bits do not survive a change of owner, the umask takes bits away.
-    pub fn mode(self, mode: u16, uid: u32, gid: u32) -> u32 {
+    /// Whether a file that is created with `mode` has it in the end, or needs a change of mode: the umask takes bits
+    /// away, set-id bits do not survive a change of owner.
+    pub fn keeps_mode(self, mode: u16, uid: u32, gid: u32) -> bool {
         let mode = u32::from(mode);
-        if mode & self.umask != 0 || (mode & 0o6000 != 0 && !self.is_owner(uid, gid)) { mode & 0o700 } else { mode }
+        mode & self.umask == 0 && (mode & 0o6000 == 0 || self.is_owner(uid, gid))
+    }
+
+    /// The mode to create a file with that shall have `mode` in the end: never more open than that.
+    pub fn mode(self, mode: u16, uid: u32, gid: u32) -> u32 {
+        let open = if self.keeps_mode(mode, uid, gid) { 0o7777 } else { 0o700 };
+        u32::from(mode) & open
     }
 }
 

@@ -19,7 +19,7 @@ impl Case {
     /// A case; the module's path without the crate becomes part of the name.
     pub fn new(module: &str, name: &str, function: fn(&Context)) -> Self {
         let module = module.split_once("::").map_or("", |(_, module)| module);
-        let timeout = Duration::from_mins(3);
+        let timeout = Duration::from_secs(180);
         Self {
             name: format!("{module}::{name}"),
             function,
@@ -46,7 +46,7 @@ impl Case {
     /// With this limit instead of three minutes.
     #[must_use]
     pub fn minutes(self, minutes: u64) -> Self {
-        Self { timeout: Duration::from_mins(minutes), ..self }
+        Self { timeout: Duration::from_secs(60 * minutes), ..self }
     }
 }
 

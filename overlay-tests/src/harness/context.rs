@@ -1,11 +1,12 @@
 //! What a case works with: a scratch directory, a state root, and the program.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::deny::{self, Denied};
 use super::needs;
 use super::rootlay::Output;
 use super::row::Row;
@@ -19,11 +20,12 @@ use crate::tree::{Tree, read_tree};
 pub struct Context {
     dir: PathBuf,
     counter: Cell<u32>,
+    denied: RefCell<Vec<Denied>>,
 }
 
 impl Context {
     pub(super) fn new(dir: PathBuf) -> Self {
-        Self { dir, counter: Cell::new(0) }
+        Self { dir, counter: Cell::new(0), denied: RefCell::default() }
     }
 
     /// The scratch directory, a tmpfs of its own.
@@ -73,10 +75,22 @@ impl Context {
 
     /// The program on another state root.
     pub fn command_on<A: AsRef<OsStr>>(&self, root: &Path, arguments: impl IntoIterator<Item = A>) -> Command {
-        let mut command = Command::new(self.program());
+        let denied = self.denied.borrow();
+        let mut command = if denied.is_empty() {
+            Command::new(self.program())
+        } else {
+            let mut command = deny::command(&denied);
+            command.arg(self.program());
+            command
+        };
         command.env_remove("ROOTLAY_ROOT").env("NO_COLOR", "1").env("TMPDIR", &self.dir);
         command.arg("--root").arg(root).args(["--progress", "none"]).args(arguments);
         command
+    }
+
+    /// From now on the program runs as if the kernel did not have these calls.
+    pub fn deny(&self, denied: &[Denied]) {
+        self.denied.replace(denied.to_vec());
     }
 
     /// Runs the program.

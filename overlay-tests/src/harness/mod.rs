@@ -11,6 +11,7 @@
 
 mod case;
 mod context;
+mod deny;
 mod needs;
 mod process;
 mod rootlay;
@@ -20,6 +21,7 @@ mod store_listing;
 
 pub use case::Case;
 pub use context::Context;
+pub use deny::Denied;
 pub use needs::Need;
 pub use process::run_suite;
 pub use rootlay::Output;

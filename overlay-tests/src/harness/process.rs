@@ -8,6 +8,7 @@ use std::{env, fs, io, thread};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use super::case::Case;
+use super::deny;
 use super::needs::Need;
 use super::sandbox;
 
@@ -21,6 +22,9 @@ pub(super) const SCRATCH: &str = "OVERLAY_TESTS_SCRATCH";
 /// The `main` of the suite.
 pub fn run_suite(cases: Vec<Case>) -> ExitCode {
     if let Ok(stage) = env::var(STAGE) {
+        if stage == "deny" {
+            return deny::child();
+        }
         let name = env::var(CASE).unwrap();
         let case = cases.iter().find(|case| case.name == name).unwrap();
         return sandbox::child(&stage, case);

@@ -60,15 +60,17 @@ impl<'c> Row<'c> {
         }
     }
 
-    /// Every variant is refused with one line that says all of this.
+    /// Every variant is refused with one line that names the layer and this entry.
     #[track_caller]
-    pub fn refused(self, says: &[&str]) {
+    pub fn refused(self, entry: &str) {
         for layers in &self.variants {
             let stop = apply_stack(layers).err();
             assert!(matches!(stop, Some(Stop::Refused(_))), "the model itself is wrong: {stop:?}");
         }
         for layers in self.everything() {
-            self.context.refuse(&Image::of(layers), says);
+            let output = self.context.refuse(&Image::of(layers), &["layer "]);
+            let named = [format!("{entry}`"), format!("{entry}/`")];
+            assert!(named.iter().any(|name| output.stderr.contains(name)), "`{entry}` is not in {}", output.stderr);
         }
     }
 

@@ -134,7 +134,8 @@ fn below_a_moved_file() -> Stop {
 fn row_24(meanings: &[Meaning], entries: &[Entry]) -> Option<Stop> {
     let is_file = |wanted: &Path| {
         let last = meanings.iter().rposition(|meaning| matches!(meaning, Meaning::Content(path) if path == wanted))?;
-        let in_the_way = !matches!(entries[last].kind, EntryKind::Dir | EntryKind::Symlink(_));
+        // What a hard link is shows only in the tree.
+        let in_the_way = !matches!(entries[last].kind, EntryKind::Dir | EntryKind::Symlink(_) | EntryKind::Hardlink(_));
         in_the_way.then_some(last)
     };
     meanings.iter().enumerate().find_map(|(index, meaning)| {

@@ -31,6 +31,9 @@ impl Links {
 
     pub fn apply(&mut self, model: &mut Model, place: &Path, target: &[u8]) -> Result<(), Stop> {
         let target = clean(target)?;
+        if place.is_below(&target) {
+            return Err(Stop::Open("a hard link below its own target, which had to become a directory".into()));
+        }
         let found = model.find_link_target(&target);
         let Some(found) = found.filter(|found| model.get(found).unwrap().1.kind != Kind::Pending) else {
             let xattrs = BTreeMap::new();

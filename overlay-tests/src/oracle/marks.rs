@@ -34,10 +34,9 @@ impl Model {
                     found => return Err(Stop::Open(format!("a whiteout below {found:?}"))),
                 },
                 Meaning::Opaque(_) => match found {
-                    Found::Dir(place) | Found::Missing(place) => {
-                        marks.opaque.insert(place);
-                    }
-                    Found::NonDir { of_this_layer: false, through_symlink: false, place } => {
+                    Found::Dir(place)
+                    | Found::Missing(place)
+                    | Found::NonDir { of_this_layer: false, through_symlink: false, place } => {
                         marks.opaque.insert(place);
                     }
                     found => return Err(Stop::Open(format!("an opaque mark below {found:?}"))),

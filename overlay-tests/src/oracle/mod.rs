@@ -15,6 +15,7 @@
 //!   later, the rules contradict each other: open.
 //! * A file of a lower layer that a *symlink* leads to is replaced by a directory or not: open.
 //! * A hard link to a symlink of a lower layer, or that symlink itself, which the same layer uses as a directory: open.
+//! * A hard link whose name lies below its target's, a file of a lower layer: open.
 //! * An entry that replaces a symlink on its own way: open.
 //! * A mark that goes through a symlink which its layer put elsewhere than it says, by a lower symlink: open.
 //! * An entry below the name of a file of its layer that is not there (any more), by a lower symlink: open.

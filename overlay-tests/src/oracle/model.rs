@@ -119,7 +119,9 @@ impl Model {
     /// Removes all that is in a directory.
     pub(super) fn empty_dir(&mut self, path: &Path) {
         let children: Vec<Path> = self.paths.keys().filter(|other| other.is_below(path)).cloned().collect();
-        children.iter().for_each(|child| self.remove(child));
+        for child in &children {
+            self.remove(child);
+        }
     }
 
     /// What a reader would find.

@@ -51,10 +51,9 @@ pub(super) fn clean(name: &[u8]) -> Result<Path, Stop> {
     for part in name.split(|byte| *byte == b'/') {
         match part {
             b"" | b"." => {}
-            b".." if path.0.pop().is_none() => {
-                return Err(Stop::Refused("a name that escapes the root".into()));
+            b".." => {
+                path.0.pop().ok_or_else(|| Stop::Refused("a name that escapes the root".into()))?;
             }
-            b".." => {}
             name => path.0.push(name.to_vec()),
         }
     }

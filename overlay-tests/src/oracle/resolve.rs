@@ -114,11 +114,6 @@ impl Model {
             }
             let place = walk.place.join(&part);
             match self.get(&place).map(|(slot, inode)| (slot, inode.kind.clone())) {
-                None => {
-                    made = true;
-                    self.place(&place, Inode::implied_dir());
-                    walk.place = place;
-                }
                 Some((_, Kind::Dir)) => walk.place = place,
                 Some((slot, Kind::Symlink(_))) if self.cannot_be_seen(slot) => {
                     return Err(Stop::Open("a hard link to a lower symlink, used as a directory".into()));
@@ -134,7 +129,8 @@ impl Model {
                 Some(_) if !walk.followed.is_empty() => {
                     return Err(Stop::Open("a symlink that leads to a lower file, used as a directory".into()));
                 }
-                Some(_) => {
+                // Nothing, or a file of a lower layer.
+                None | Some(_) => {
                     made = true;
                     self.place(&place, Inode::implied_dir());
                     walk.place = place;

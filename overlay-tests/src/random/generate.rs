@@ -14,7 +14,7 @@ pub fn random_stack(seed: u64) -> Stack {
     let mut rng = Rng::new(seed);
     let mut stack: Stack = Vec::new();
     let mut used: Vec<String> = Vec::new();
-    for _ in 0..1 + rng.below(4) {
+    for _ in 0..=rng.below(4) {
         // The same diff ID twice in one image (row 150).
         if !stack.is_empty() && rng.percent(8) {
             stack.push(rng.pick(&stack).clone());

@@ -16,8 +16,8 @@ pub type Stack = Vec<Vec<Entry>>;
 /// A stack in the syntax of [`crate::fixture`], to be pasted into a test.
 pub fn to_source(stack: &[Vec<Entry>]) -> String {
     let layer = |entries: &Vec<Entry>| {
-        let entries: String = entries.iter().map(|entry| format!("        {},\n", entry.to_source())).collect();
-        format!("    vec![\n{entries}    ],\n")
+        let lines: Vec<String> = entries.iter().map(|entry| format!("        {},\n", entry.to_source())).collect();
+        format!("    vec![\n{}    ],\n", lines.concat())
     };
-    format!("[\n{}]", stack.iter().map(layer).collect::<String>())
+    format!("[\n{}]", stack.iter().map(layer).collect::<Vec<_>>().concat())
 }

@@ -14,11 +14,11 @@ use overlay_tests::tree::{names, read_tree};
 
 pub fn cases() -> Vec<Case> {
     cases![
-        busy_view_names_its_processes;
+        row_169_busy_view_names_its_processes;
         busy_by_an_open_file;
         lazy_umount;
-        image_of_a_view_is_kept;
-        view_in_another_namespace => Need::Tool("unshare");
+        row_168_image_of_a_view_is_kept;
+        row_169_view_in_another_namespace => Need::Tool("unshare");
         killed_while_mounting;
         reboot_with_a_read_only_view;
         reboot_with_a_writable_view;
@@ -55,7 +55,7 @@ impl Drop for Held {
     }
 }
 
-fn busy_view_names_its_processes(context: &Context) {
+fn row_169_busy_view_names_its_processes(context: &Context) {
     let id = load(context);
     let merged = context.mount(["--name", "busy", &id]);
     let held = Held::shell(":", &merged.join("d"));
@@ -88,7 +88,7 @@ fn lazy_umount(context: &Context) {
     context.rootlay(["rmi", &id]).ok();
 }
 
-fn image_of_a_view_is_kept(context: &Context) {
+fn row_168_image_of_a_view_is_kept(context: &Context) {
     let id = load(context);
     let merged = context.mount([&id]);
     context.rootlay(["rmi", &id]).exits(2).one_line();
@@ -99,7 +99,7 @@ fn image_of_a_view_is_kept(context: &Context) {
 }
 
 /// The view is gone here, but not there: its layers are in use.
-fn view_in_another_namespace(context: &Context) {
+fn row_169_view_in_another_namespace(context: &Context) {
     let id = load(context);
     let merged = context.mount(["--name", "v", &id]);
     let mut command = Command::new("unshare");

@@ -7,6 +7,8 @@
 
 mod in_use;
 mod official;
+mod older_kernels;
+mod peers;
 mod property;
 mod rows;
 mod store;
@@ -23,6 +25,8 @@ fn main() -> ExitCode {
             property::cases(),
             rows::cases(),
             official::cases(),
+            peers::cases(),
+            older_kernels::cases(),
             views::cases(),
             writable::cases(),
             in_use::cases(),

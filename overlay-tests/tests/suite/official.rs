@@ -43,7 +43,8 @@ fn assert_truth(context: &Context, merged: &Path, name: &str) {
     if expected != actual {
         let only = |these: &str, those: &str, sign: char| -> String {
             let those: std::collections::BTreeSet<&str> = those.lines().collect();
-            these.lines().filter(|line| !those.contains(line)).map(|line| format!("{sign}{line}\n")).collect()
+            let lines = these.lines().filter(|line| !those.contains(line)).map(|line| format!("{sign}{line}\n"));
+            lines.collect::<Vec<_>>().concat()
         };
         panic!("{name}\n{}{}", only(&expected, &actual, '-'), only(&actual, &expected, '+'));
     }

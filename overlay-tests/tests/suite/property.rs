@@ -47,7 +47,7 @@ fn slice(context: &Context, slice: u64) {
     let stacks = number("OVERLAY_TESTS_STACKS", 1000);
     let first = number("OVERLAY_TESTS_SEED", 0);
     for (done, seed) in (first..first + stacks).filter(|seed| seed % SLICES == slice).enumerate() {
-        if done as u64 % STACKS_IN_A_ROOT == 0 && context.root().exists() {
+        if (done as u64).is_multiple_of(STACKS_IN_A_ROOT) && context.root().exists() {
             fs::remove_dir_all(context.root()).unwrap();
         }
         let stack = random_stack(seed);

@@ -13,7 +13,7 @@ pub fn cases() -> Vec<Case> {
         writable_views_come_back;
         writable_views_are_apart;
         writable_views_hide_and_replace;
-        writable_view_in_use;
+        row_159_writable_view_in_use;
         rm_forgets_a_writable_view
     ]
 }
@@ -86,7 +86,7 @@ fn writable_views_hide_and_replace(context: &Context) {
 }
 
 /// Row 159: two mounts of one upper directory are undefined behaviour.
-fn writable_view_in_use(context: &Context) {
+fn row_159_writable_view_in_use(context: &Context) {
     let id = load(context);
     context.mount(["-w", "--name", "w", &id]);
     context.rootlay(["mount", "--name", "w"]).exits(2).one_line();

@@ -11,7 +11,7 @@ pub const BLOCK: usize = 512;
 pub enum Format {
     /// No magic at all.
     V7,
-    /// `ustar\0` + `00`, PAX among it.
+    /// `ustar\0`, PAX among it.
     Ustar,
     /// `ustar\0` with `tar\0` at the very end of the block: a shorter prefix, then times.
     Star,
@@ -47,9 +47,10 @@ impl<'a> Block<'a> {
 
     /// The dialect.
     pub fn format(self) -> Format {
+        // As Go: only GNU's version counts.
         match (self.field(257, 6), self.field(263, 2)) {
-            (b"ustar\0", b"00") if self.field(508, 4) == b"tar\0" => Format::Star,
-            (b"ustar\0", b"00") => Format::Ustar,
+            (b"ustar\0", _) if self.field(508, 4) == b"tar\0" => Format::Star,
+            (b"ustar\0", _) => Format::Ustar,
             (b"ustar ", b" \0") => Format::Gnu,
             _ => Format::V7,
         }

@@ -1,5 +1,7 @@
 //! PAX records (POSIX.1-2001 pax, "pax Extended Header"): parsing, and what they override.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -120,15 +122,14 @@ impl Overrides {
         Ok(())
     }
 
-    /// The attributes of the entry; takes them out.
+    /// The attributes of the entry, sorted by name; takes them out. The last value of a name counts, and Schily's
+    /// records before libarchive's.
     pub fn take_xattrs(&mut self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let mut all = std::mem::take(&mut self.xattrs);
-        for (name, value) in self.libarchive.drain(..) {
-            if !all.iter().any(|(known, _)| *known == name) {
-                all.push((name, value));
-            }
+        if self.xattrs.is_empty() && self.libarchive.is_empty() {
+            return Vec::new();
         }
-        all
+        let all: BTreeMap<_, _> = self.libarchive.drain(..).chain(self.xattrs.drain(..)).collect();
+        all.into_iter().collect()
     }
 }
 
@@ -224,10 +225,7 @@ fn put(all: &mut Vec<(Vec<u8>, Vec<u8>)>, name: Vec<u8>, value: Vec<u8>) -> Resu
     if name.is_empty() || name.contains(&0) {
         return Err(bad("xattr", "bad attribute name"));
     }
-    match all.iter_mut().find(|(known, _)| *known == name) {
-        Some(known) => known.1 = value,
-        None => all.push((name, value)),
-    }
+    all.push((name, value));
     Ok(())
 }
 

@@ -33,6 +33,8 @@ pub struct Reader<R> {
     padding: u64,
     /// The longest PAX or long-name header that is taken (row 98).
     max_header: u64,
+    /// Bytes of such headers in front of the current entry.
+    extensions: u64,
     notices: Vec<Notice>,
     ended: bool,
 }
@@ -53,6 +55,7 @@ impl<R: BufRead> Reader<R> {
             data: 0,
             padding: 0,
             max_header,
+            extensions: 0,
             notices: Vec::new(),
             ended: false,
         }
@@ -67,6 +70,7 @@ impl<R: BufRead> Reader<R> {
     pub fn next(&mut self, entry: &mut Entry) -> Result<bool> {
         self.skip_data()?;
         self.overrides.clear();
+        self.extensions = 0;
         while !self.ended {
             if !self.read_block()? {
                 self.ended = true;
@@ -106,7 +110,7 @@ impl<R: BufRead> Reader<R> {
     fn entry(&mut self, block: Block<'_>, entry: &mut Entry) -> Result<()> {
         let records = &mut self.overrides;
         block.path(&mut entry.path);
-        if let Some(path) = records.sparse.name.take().or(records.path.take()).or(records.gnu_path.take()) {
+        if let Some(path) = records.path.take().or(records.gnu_path.take()) {
             entry.path = path;
         }
         entry.link.clear();
@@ -238,10 +242,12 @@ impl<R: BufRead> Reader<R> {
     }
 
     fn extension(&mut self, size: u64) -> Result<Vec<u8>> {
-        if size > self.max_header {
+        // Several headers in front of one entry count together: each is kept until the entry comes.
+        self.extensions = self.extensions.saturating_add(size);
+        if self.extensions > self.max_header {
             return Err(Error::refused(format!(
-                "tar extension header of {size} bytes, expected at most {}",
-                self.max_header
+                "tar extension headers of {} bytes, expected at most {}",
+                self.extensions, self.max_header
             )));
         }
         self.expect(size);

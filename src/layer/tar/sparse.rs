@@ -94,6 +94,9 @@ impl<R: BufRead> Reader<R> {
             let real_size = records.real_size.ok_or_else(|| Error::refused("sparse entry without its real size"))?;
             (map, real_size)
         };
+        if let Some(name) = records.name {
+            entry.path = name;
+        }
         // Format 1.0 keeps its map in front of the data: what is left is the data.
         let left = if matches!(version, (Some(b"1"), _)) { self.data } else { stored };
         check(&mut map, real_size, left)?;

@@ -276,7 +276,7 @@ fn row_056_libarchive_attributes_are_a_fallback() {
     let archive = [pax(b'x', &records), file("f", ""), end()].concat();
     let mut entry = Entry::default();
     assert!(Reader::new(&archive[..], 1 << 20).next(&mut entry).unwrap());
-    let expected = [(b"user.c".to_vec(), b"yes=y".to_vec()), (b"user.a%b".to_vec(), b"hi".to_vec())];
+    let expected = [(b"user.a%b".to_vec(), b"hi".to_vec()), (b"user.c".to_vec(), b"yes=y".to_vec())];
     assert_eq!(entry.xattrs, expected);
 }
 

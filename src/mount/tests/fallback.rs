@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use super::{Scratch, Way, in_namespace, mounts_at, names, overlay, writable};
 use crate::error::ErrorKind;
 use crate::mount::{Api, attach, explain};
-use crate::sys::deny::deny;
+use crate::sys::deny::{Call, deny};
 use crate::sys::dir::Dir;
 
 /// `FSCONFIG_SET_STRING` and `FSCONFIG_SET_FD`
@@ -42,7 +42,7 @@ fn descriptors_come_first() {
 #[test]
 fn a_kernel_that_takes_no_descriptors_takes_names() {
     in_namespace(|scratch| {
-        deny(libc::SYS_fsconfig, SET_FD, Errno::EINVAL);
+        deny(Call::Fsconfig, SET_FD, Errno::EINVAL);
         mount_both(scratch, Way::Names);
         let kernel = explain(&scratch.layer("dir", &[])).unwrap().kernel;
         let feature = |name| kernel.iter().find(|feature| feature.name == name).unwrap().available;
@@ -53,7 +53,7 @@ fn a_kernel_that_takes_no_descriptors_takes_names() {
 
 #[test]
 fn without_the_new_calls_there_is_mount_2() {
-    let calls = [libc::SYS_fsopen, libc::SYS_fsconfig, libc::SYS_fsmount, libc::SYS_move_mount];
+    let calls = [Call::Fsopen, Call::Fsconfig, Call::Fsmount, Call::MoveMount];
     for call in calls {
         for errno in [Errno::ENOSYS, Errno::EPERM] {
             in_namespace(move |scratch| {
@@ -70,8 +70,8 @@ fn overlay_before_6_7_is_mounted_by_mount_2() {
     for errno in [Errno::EINVAL, Errno::UnknownErrno] {
         assert_eq!(Errno::UnknownErrno as i32, 0);
         in_namespace(move |scratch| {
-            deny(libc::SYS_fsconfig, SET_FD, Errno::EINVAL);
-            deny(libc::SYS_fsconfig, SET_STRING, errno);
+            deny(Call::Fsconfig, SET_FD, Errno::EINVAL);
+            deny(Call::Fsconfig, SET_STRING, errno);
             mount_both(scratch, Way::Legacy);
         });
     }
@@ -80,7 +80,7 @@ fn overlay_before_6_7_is_mounted_by_mount_2() {
 #[test]
 fn a_way_that_was_asked_for_is_not_replaced() {
     in_namespace(|scratch| {
-        deny(libc::SYS_fsopen, None, Errno::ENOSYS);
+        deny(Call::Fsopen, None, Errno::ENOSYS);
         let mount = overlay(vec![scratch.layer("one", &[]), scratch.layer("two", &[])]);
         let target = scratch.target("merged");
         let error = attach(&mount, &Dir::open(&target).unwrap(), Api::Fsopen).unwrap_err();
@@ -98,8 +98,8 @@ fn a_way_that_was_asked_for_is_not_replaced() {
 #[test]
 fn a_sandbox_that_denies_all_mounting_is_a_lack_of_permission() {
     in_namespace(|scratch| {
-        deny(libc::SYS_fsopen, None, Errno::EPERM);
-        deny(libc::SYS_mount, None, Errno::EPERM);
+        deny(Call::Fsopen, None, Errno::EPERM);
+        deny(Call::Mount, None, Errno::EPERM);
         let mount = overlay(vec![scratch.layer("one", &[]), scratch.layer("two", &[])]);
         let target = Dir::open(&scratch.target("merged")).unwrap();
         let error = attach(&mount, &target, Api::Auto).unwrap_err();
@@ -111,12 +111,12 @@ fn a_sandbox_that_denies_all_mounting_is_a_lack_of_permission() {
 
 #[test]
 fn a_kernel_without_overlay_says_so() {
-    for call in [libc::SYS_fsopen, libc::SYS_mount] {
+    for call in [Call::Fsopen, Call::Mount] {
         in_namespace(move |scratch| {
             let mount = overlay(vec![scratch.layer("one", &[]), scratch.layer("two", &[])]);
             let target = Dir::open(&scratch.target("merged")).unwrap();
             deny(call, None, Errno::ENODEV);
-            let api = if call == libc::SYS_fsopen { Api::Auto } else { Api::Legacy };
+            let api = if call == Call::Fsopen { Api::Auto } else { Api::Legacy };
             let error = attach(&mount, &target, api).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unsupported);
             let words = "rootlay:test: this kernel has no overlay file system (CONFIG_OVERLAY_FS, module overlay)";

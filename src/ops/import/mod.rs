@@ -70,7 +70,9 @@ impl Rootlay {
             let mut file = seekable(run, &input)?;
             let (digest, size) = measure(run, &mut file).context(|| format!("read {origin}"))?;
             run.staging.rely_on([Item::Blob(digest.clone())])?;
-            import(run, file, Descriptor::new("", digest, size), &about, name.into_iter().collect(), origin)
+            let blob = Descriptor::new("", digest, size);
+            import(run, file, blob, &about, name.into_iter().collect(), origin.clone())
+                .context(|| format!("import `{origin}`"))
         })
     }
 }

@@ -115,7 +115,7 @@ fn row_114_zstd_frames(context: &Context) {
     shows(context, media::LAYER_ZSTD, zstd_frame);
     shows(context, media::LAYER_ZSTD, |tar| zstd_frames(tar, 512));
     shows(context, media::LAYER_ZSTD, |tar| [zstd_frame(tar), zstd_skippable(&[])].concat());
-    shows(context, media::LAYER_ZSTD, |tar| [zstd_skippable(&[0; 70_000]), zstd_frame(tar)].concat());
+    shows(context, media::LAYER_ZSTD, |tar| [zstd_skippable(&vec![0; 70_000]), zstd_frame(tar)].concat());
     refused(context, media::LAYER_ZSTD, |tar| [zstd_frame(tar), b"garbage".to_vec()].concat());
     refused(context, media::LAYER_ZSTD, |tar| flip(zstd_frame(tar), 2));
     refused(context, media::LAYER_ZSTD, |_| zstd_skippable(b"only this"));

@@ -29,7 +29,7 @@ fn row_037_directory_times(context: &Context) {
         time(file("d/late", ""), 60),
     ];
     context
-        .row(&[base.clone()])
+        .row(std::slice::from_ref(&base))
         .in_both_orders()
         .also_nested()
         .shows(&["d/", "d/e/", "d/e/f", "d/late", "d/s -> e", "z/"]);
@@ -55,7 +55,7 @@ fn row_039_nothing_is_inherited(context: &Context) {
         || vec![file("p/c", ""), dir("p/d", 0o755), file("p/implied/x", ""), fifo("p/q"), symlink("p/s", "c")];
     let shown = ["p/", "p/c", "p/d/", "p/implied/", "p/implied/x", "p/q", "p/s -> c"];
     let layer = [vec![dir("p", 0o2755).gid(50)], children()].concat();
-    context.row(&[layer.clone()]).in_both_orders().also_nested().shows(&shown);
+    context.row(std::slice::from_ref(&layer)).in_both_orders().also_nested().shows(&shown);
     context.row(&[vec![dir("p", 0o2755).gid(50)], children()]).shows(&shown);
     let parent = dir("p", 0o2770).gid(50).xattr("system.posix_acl_default", acl());
     for layers in [vec![[vec![parent.clone()], children()].concat()], vec![vec![parent], children()]] {
@@ -72,7 +72,7 @@ fn row_039_nothing_is_inherited(context: &Context) {
 fn row_040_directory_twice(context: &Context) {
     let layer =
         vec![dir("d", 0o700).uid(1).xattr("user.a", "1").mtime(3, 0), file("d/x", ""), dir("d", 0o755).mtime(4, 0)];
-    context.row(&[layer.clone()]).also_nested().shows(&["d/", "d/x"]);
+    context.row(std::slice::from_ref(&layer)).also_nested().shows(&["d/", "d/x"]);
     let tree = context.tree_of(&Image::of([layer]));
     assert_eq!((node(&tree, "/d").mode, node(&tree, "/d").uid, node(&tree, "/d").xattrs.len()), (0o755, 0, 0));
     // Over a lower directory too: its attributes are replaced.

@@ -198,10 +198,8 @@ fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let group = |chunk: &[u8]| -> String {
         let number = (0..3).fold(0, |number, at| number << 8 | u32::from(*chunk.get(at).unwrap_or(&0)));
-        let digit = |at: usize| match at <= chunk.len() {
-            true => char::from(ALPHABET[(number >> (18 - 6 * at) & 63) as usize]),
-            false => '=',
-        };
+        let letter = |at: usize| char::from(ALPHABET[(number >> (18 - 6 * at) & 63) as usize]);
+        let digit = |at: usize| if at <= chunk.len() { letter(at) } else { '=' };
         (0..4).map(digit).collect()
     };
     bytes.chunks(3).map(group).collect()

@@ -32,16 +32,16 @@ fn row_071_link_to_a_later_entry(context: &Context) {
 }
 
 fn row_071_link_to_nothing(context: &Context) {
-    context.row(&[vec![file("f", ""), hardlink("b", "a")]]).also_nested().refused(&["b"]);
-    context.row(&[vec![hardlink("b", "a"), file("b", "")]]).also_nested().refused(&["b"]);
-    context.row(&[vec![hardlink("b", "a/x"), file("a", "")]]).refused(&["b"]);
+    context.row(&[vec![file("f", ""), hardlink("b", "a")]]).also_nested().refused("b");
+    context.row(&[vec![hardlink("b", "a"), file("b", "")]]).also_nested().refused("b");
+    context.row(&[vec![hardlink("b", "a/x"), file("a", "")]]).refused("b");
     // In a lower layer, but hidden there; only the stack can tell.
     let base = || vec![file("d/a", "x"), file("f", "")];
     for mark in [whiteout("d"), whiteout("d/a"), opaque("d"), opaque("")] {
-        context.row(&[base(), vec![mark.clone(), hardlink("b", "d/a")]]).in_any_order().refused(&["b"]);
-        context.row(&[base(), vec![mark], vec![hardlink("b", "d/a")]]).refused(&["b"]);
+        context.row(&[base(), vec![mark.clone(), hardlink("b", "d/a")]]).in_any_order().refused("b");
+        context.row(&[base(), vec![mark], vec![hardlink("b", "d/a")]]).refused("b");
     }
-    context.row(&[vec![file("f", "")], vec![hardlink("b", "a")]]).refused(&["b"]);
+    context.row(&[vec![file("f", "")], vec![hardlink("b", "a")]]).refused("b");
 }
 
 fn row_071_waiting_links_keep_their_place(context: &Context) {
@@ -63,11 +63,11 @@ fn row_072_waiting_link_below_a_symlink(context: &Context) {
     fs::write(&canary, "alive").unwrap();
     for door in [target, "../../../outside-1", "../.."] {
         let layer = vec![hardlink("door/x", "victim"), symlink("door", door), file("victim", "pwned")];
-        context.row(&[layer.clone()]).in_any_order().does_as_the_model_says();
+        context.row(std::slice::from_ref(&layer)).in_any_order().does_as_the_model_says();
         context
             .row(&[vec![symlink("door", door)], vec![hardlink("door/x", "victim"), file("victim", "v")]])
             .does_as_the_model_says();
-        context.row(&[vec![hardlink("h", "door/x"), symlink("door", door)]]).refused(&["h"]);
+        context.row(&[vec![hardlink("h", "door/x"), symlink("door", door)]]).refused("h");
     }
     assert_eq!(fs::read(&canary).unwrap(), b"alive");
     assert_eq!(fs::metadata(&canary).unwrap().nlink(), 1);
@@ -89,9 +89,9 @@ fn row_073_link_to_a_symlink(context: &Context) {
 }
 
 fn row_074_link_to_a_directory(context: &Context) {
-    context.row(&[vec![dir("d", 0o755), hardlink("h", "d")]]).in_both_orders().also_nested().refused(&["h"]);
-    context.row(&[vec![dir("d", 0o755)], vec![hardlink("h", "d")]]).also_nested().refused(&["h"]);
-    context.row(&[vec![file("d/x", ""), hardlink("h", "d/")]]).refused(&["h"]);
+    context.row(&[vec![dir("d", 0o755), hardlink("h", "d")]]).in_both_orders().also_nested().refused("h");
+    context.row(&[vec![dir("d", 0o755)], vec![hardlink("h", "d")]]).also_nested().refused("h");
+    context.row(&[vec![file("d/x", ""), hardlink("h", "d/")]]).refused("h");
     context.row(&[vec![hardlink("h", "/")]]).does_as_the_model_says();
 }
 
@@ -102,14 +102,14 @@ fn row_075_link_to_itself(context: &Context) {
     context
         .row(&[vec![dir("d", 0o755), file("d/a", "x"), symlink("s", "d"), hardlink("s/a", "d/a")]])
         .shows(&["d/", "d/a", "s -> d"]);
-    context.row(&[vec![file("f", ""), hardlink("a", "a")]]).also_nested().refused(&["a"]);
+    context.row(&[vec![file("f", ""), hardlink("a", "a")]]).also_nested().refused("a");
 }
 
 /// kaniko writes absolute targets.
 fn row_076_spellings_of_targets(context: &Context) {
     for target in ["/a", "./a", "//a", "x/../a", "./././a", "a/."] {
         let layer = vec![file("a", "x"), hardlink("b", target)];
-        context.row(&[layer.clone()]).shows(&["a", "b"]);
+        context.row(std::slice::from_ref(&layer)).shows(&["a", "b"]);
         let layers: Vec<Vec<Entry>> = layer.into_iter().map(|entry| vec![entry]).collect();
         context.row(&layers).shows(&["a", "b"]);
     }
@@ -129,16 +129,16 @@ fn row_076_escaping_targets(context: &Context) {
     let canary = context.fresh("canary");
     fs::write(&canary, "alive").unwrap();
     for target in ["../a", "../../../../../../../../etc/passwd", "/../a", "x/../../a", ".."] {
-        context.row(&[vec![file("a", "x"), hardlink("b", target)]]).refused(&["b"]);
+        context.row(&[vec![file("a", "x"), hardlink("b", target)]]).refused("b");
     }
     // In the root's own terms this path does not exist.
-    context.row(&[vec![file("a", "x"), hardlink("b", canary.to_str().unwrap())]]).refused(&["b"]);
+    context.row(&[vec![file("a", "x"), hardlink("b", canary.to_str().unwrap())]]).refused("b");
     assert_eq!(fs::metadata(&canary).unwrap().nlink(), 1);
 }
 
 fn row_077_link_to_a_whiteout(context: &Context) {
     let base = || vec![file("f", "x"), file("g", "")];
-    context.row(&[base(), vec![whiteout("f"), hardlink("h", ".wh.f")]]).in_any_order().refused(&["h"]);
-    context.row(&[base(), vec![whiteout("f"), hardlink("h", "f")]]).in_any_order().refused(&["h"]);
-    context.row(&[base(), vec![whiteout("f")], vec![hardlink("h", "f")]]).refused(&["h"]);
+    context.row(&[base(), vec![whiteout("f"), hardlink("h", ".wh.f")]]).in_any_order().refused("h");
+    context.row(&[base(), vec![whiteout("f"), hardlink("h", "f")]]).in_any_order().refused("h");
+    context.row(&[base(), vec![whiteout("f")], vec![hardlink("h", "f")]]).refused("h");
 }

@@ -25,7 +25,7 @@ fn row_013_invalid_names(context: &Context) {
     fs::write(&canary, "alive").unwrap();
     for name in [".wh.", ".wh..", ".wh...", "d/.wh.", "d/.wh..", "d/.wh...", "./.wh...", "d/e/.wh.."] {
         let row = context.row(&[vec![dir("d", 0o755), file("d/f", "")], vec![file(name, "")]]);
-        row.refused(&[name.strip_prefix("./").unwrap_or(name)]);
+        row.refused(name.strip_prefix("./").unwrap_or(name));
     }
     assert_eq!(fs::read(&canary).unwrap(), b"alive");
 }

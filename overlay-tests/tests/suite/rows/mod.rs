@@ -2,6 +2,7 @@
 //!
 //! The names that a row shows are written by hand from the rule; the metadata comes from the model.
 
+mod attacks;
 mod compression;
 mod directories;
 mod docker_archives;
@@ -12,7 +13,7 @@ mod link_targets;
 mod mark_names;
 mod numbers;
 mod opaque;
-mod places;
+pub mod places;
 mod platforms;
 mod replaced;
 mod resolution;
@@ -37,6 +38,7 @@ pub fn cases() -> Vec<Case> {
         directories::cases(),
         replaced::cases(),
         xattrs::cases(),
+        attacks::cases(),
         numbers::cases(),
         hard_links::cases(),
         link_targets::cases(),

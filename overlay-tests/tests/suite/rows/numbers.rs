@@ -19,7 +19,8 @@ pub fn cases() -> Vec<Case> {
         row_060_impossible_owners;
         row_061_names_of_owners;
         row_062_device_numbers;
-        row_062_impossible_device_numbers
+        row_062_impossible_device_numbers;
+        row_063_devices_of_an_inspected_image
     ];
     // The limits of a file system that stores 34 bits of seconds.
     all.push(Case::new(module_path!(), "row_058_times_on_ext4", row_058_times).on("ext4"));
@@ -165,4 +166,17 @@ fn row_062_impossible_device_numbers(context: &Context) {
     }
     let negative = Header::ustar().name("dev").typeflag(b'3').base256(Field::DEVMAJOR, -1).finish();
     context.refuse(&Image::of([Layer::pieces(&[negative])]), &[]);
+}
+
+/// Read-only views are for inspection: their devices are names only. A runtime asks for more (`--dev`).
+fn row_063_devices_of_an_inspected_image(context: &Context) {
+    let id = context.load(&Image::of([vec![char_device("null", 1, 3).mode(0o666)]])).image_id;
+    let opens = |arguments: &[&str]| {
+        let merged = context.mount([arguments, &[&id]].concat());
+        let result = std::fs::File::open(merged.join("null")).map(drop).map_err(|error| error.raw_os_error());
+        context.umount(&merged);
+        result
+    };
+    assert_eq!(opens(&[]), Err(Some(13)));
+    assert_eq!(opens(&["--dev"]), Ok(()));
 }

@@ -58,7 +58,7 @@ fn row_023_marks_twice(context: &Context) {
 }
 
 fn row_024_opaque_below_a_file(context: &Context) {
-    context.row(&[old_foo(), vec![file("f", ""), opaque("f")]]).also_nested().refused(&["f/.wh..wh..opq"]);
+    context.row(&[old_foo(), vec![file("f", ""), opaque("f")]]).also_nested().refused("f/.wh..wh..opq");
     // Over a lower file the mark makes a directory.
     context.row(&[vec![file("f", "")], vec![opaque("f")]]).also_nested().shows(&["f/"]);
 }

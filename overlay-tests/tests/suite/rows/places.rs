@@ -14,7 +14,7 @@ use overlay_tests::tree::{names, read_tree};
 pub fn cases() -> Vec<Case> {
     let mut all = cases![
         row_136_many_entries;
-        row_136_disk_full;
+        row_186_disk_full;
         row_136_header_floods;
         row_153_long_state_root;
         row_155_odd_state_roots;
@@ -31,7 +31,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// A little of everything that needs the file system's help.
-pub(super) fn demanding() -> Vec<Vec<Entry>> {
+pub fn demanding() -> Vec<Vec<Entry>> {
     vec![
         vec![
             dir("d", 0o1777).uid(5).mtime(9, 500_000_000),
@@ -45,7 +45,7 @@ pub(super) fn demanding() -> Vec<Vec<Entry>> {
     ]
 }
 
-const DEMANDED: [&str; 10] = ["base/", "base/y", "c", "d/", "d/a", "d/b", "ln -> d", "o/", "o/y", "plain/"];
+pub const DEMANDED: [&str; 10] = ["base/", "base/y", "c", "d/", "d/a", "d/b", "ln -> d", "o/", "o/y", "plain/"];
 
 #[track_caller]
 fn shows_demanding(context: &Context) {
@@ -61,7 +61,7 @@ fn row_136_many_entries(context: &Context) {
 }
 
 /// A bomb meets a small file system: exit code 1, the words, and nothing left.
-fn row_136_disk_full(context: &Context) {
+fn row_186_disk_full(context: &Context) {
     let small = context.fresh_dir("small");
     nix::mount::mount(Some("tmpfs"), &small, Some("tmpfs"), nix::mount::MsFlags::empty(), Some("size=8m")).unwrap();
     let root = small.join("root");
@@ -115,7 +115,7 @@ fn row_155_odd_state_roots(context: &Context) {
 
 /// Loads and mounts on another state root, read-only and writable, and at a target.
 #[track_caller]
-fn works_on(context: &Context, root: &Path) {
+pub fn works_on(context: &Context, root: &Path) {
     let layout = context.fresh("layout");
     let id = Image::of(demanding()).write_oci(&layout).image_id;
     let run = |arguments: &[&str]| context.output(&mut context.command_on(root, arguments)).ok();

@@ -210,7 +210,7 @@ fn row_104_formats(context: &Context) {
         hardlink("h", "d/f"),
         file("empty", ""),
     ];
-    let expected = apply_stack(&[layer.clone()]).unwrap();
+    let expected = apply_stack(std::slice::from_ref(&layer)).unwrap();
     for format in [Format::Pax, Format::Gnu, Format::Ustar, Format::V7, Format::Star] {
         let tree = context.tree_of(&Image::of([Layer::in_format(&layer, format)]));
         let lines = differences(&expected, &tree, overlay_tests::tree::Nlink::Compare);

@@ -11,6 +11,7 @@ pub fn cases() -> Vec<Case> {
     cases![
         row_047_mode_bits;
         row_048_capabilities_survive;
+        row_049_capabilities_of_a_namespace;
         row_050_selinux_labels_are_dropped;
         row_051_trusted_attributes;
         row_052_overlay_attributes_do_nothing;
@@ -47,6 +48,15 @@ fn row_048_capabilities_survive(context: &Context) {
     let relocated = [vec![dir("bin", 0o755), symlink("sbin", "bin")], vec![ping().below("sbin")]];
     context.row(&relocated).shows(&["bin/", "bin/ping", "sbin -> bin"]);
     context.row(&[vec![ping()], vec![hardlink("pong", "ping")]]).shows(&["ping", "pong"]);
+}
+
+/// Version 3, with the root of a user namespace: stored as it came.
+fn row_049_capabilities_of_a_namespace(context: &Context) {
+    let mut version_3 = capability();
+    version_3[3] = 3;
+    version_3.extend(100_000_u32.to_le_bytes());
+    let tree = context.tree_of(&Image::of([vec![file("ping", "elf").xattr("security.capability", &version_3)]]));
+    assert_eq!(node(&tree, "/ping").xattrs[b"security.capability".as_slice()], version_3);
 }
 
 fn row_050_selinux_labels_are_dropped(context: &Context) {

@@ -1,0 +1,134 @@
+use super::*;
+
+#[test]
+fn an_image_is_loaded_mounted_unmounted_and_removed() {
+    in_own_namespace(|bench| {
+        let rootlay = bench.open();
+        let source =
+            bench.image("app", &[&[("etc/", ""), ("etc/a", "1"), ("etc/b", "1")], &[("etc/.wh.b", ""), ("c", "3")]]);
+        let loaded = rootlay.load(load(source.clone())).unwrap();
+        assert_eq!(loaded[0].references[0].familiar(), "localhost/app:1");
+        assert_eq!(rootlay.load(load(source)).unwrap(), loaded);
+        let images = rootlay.images().unwrap();
+        assert_eq!((images.len(), images[0].size, images[0].broken.as_ref()), (1, 3, None));
+
+        let one = rootlay.mount(mount("localhost/app:1")).unwrap();
+        let two = rootlay.mount(mount(loaded[0].id.short())).unwrap();
+        assert_eq!((one.name.as_str(), two.name.as_str()), ("app-1", "app-2"));
+        assert_eq!(text(&two.target.join("etc/a")), "1");
+        assert!(!one.target.join("etc/b").exists());
+        assert!(fs::write(one.target.join("c"), "").is_err());
+        assert_eq!(rootlay.views().unwrap(), [one.clone(), two.clone()]);
+
+        let error = remove(&rootlay, "localhost/app:1", Force::No).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InUse);
+        assert_eq!(unmount(&rootlay, one.target.as_os_str(), Detach::Normal).unwrap(), ["app-1"]);
+        assert_eq!(text(&two.target.join("c")), "3");
+        // What has a slash is a directory, even if an image has that name.
+        assert_eq!(unmount(&rootlay, "localhost/app:1", Detach::Normal).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(unmount(&rootlay, loaded[0].id.short(), Detach::Normal).unwrap(), ["app-2"]);
+        assert!(rootlay.views().unwrap().is_empty());
+        assert!(bench.names("views").is_empty());
+        assert_eq!(unmount(&rootlay, "app-1", Detach::Normal).unwrap_err().kind(), ErrorKind::NotFound);
+
+        let inspected = rootlay.inspect("localhost/app:1").unwrap();
+        assert_eq!(inspected["RepoTags"], json!(["localhost/app:1"]));
+        assert_eq!(inspected["GraphDriver"]["Data"]["LowerDir"].as_str().unwrap().split(':').count(), 3);
+
+        let (untagged, deleted) = remove(&rootlay, "localhost/app:1", Force::No).unwrap();
+        assert_eq!((untagged, deleted), (vec!["localhost/app:1".to_owned()], 3));
+        for folder in ["layers/sha256", "corrections/sha256", "images/sha256", "blobs/sha256", "staging"] {
+            assert!(bench.names(folder).is_empty(), "{folder}: {:?}", bench.names(folder));
+        }
+    });
+}
+
+#[test]
+fn a_refused_image_leaves_the_store_as_it_was() {
+    in_own_namespace(|bench| {
+        let rootlay = bench.open();
+        rootlay.load(load(bench.image("good", &[&[("a", "1")]]))).unwrap();
+        let folders = ["layers/sha256", "corrections/sha256", "images/sha256", "blobs/sha256", "staging"];
+        let before: Vec<_> = folders.iter().map(|folder| bench.names(folder)).collect();
+        let tars = [tar(&[("b", "2")]), tar(&[("c", "3")])];
+        let right = Digest::of(&tars[0]).to_string();
+        let wrong = Digest::of(b"another").to_string();
+        let error = rootlay.load(load(bench.image_with_diff_ids("bad", &tars, &[right, wrong]))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        assert!(error.to_string().starts_with("layer 2 (sha256:"), "{error}");
+        let after: Vec<_> = folders.iter().map(|folder| bench.names(folder)).collect();
+        assert_eq!(before, after);
+    });
+}
+
+#[test]
+fn a_blob_that_is_not_what_its_digest_says_is_refused() {
+    in_own_namespace(|bench| {
+        let rootlay = bench.open();
+        let source = bench.image("app", &[&[("a", "1")]]);
+        let name = bench.path("layout/blobs/sha256").join(Digest::of(&tar(&[("a", "1")])).hex());
+        let other = tar(&[("a", "2")]);
+        fs::write(&name, &other).unwrap();
+        let error = rootlay.load(load(source)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        let why = std::error::Error::source(&error).unwrap().to_string();
+        assert!(why.contains(Digest::of(&other).hex()) && why.contains("expected blob"), "{why}");
+        assert!(bench.names("blobs/sha256").is_empty());
+    });
+}
+
+#[test]
+fn an_interrupted_load_stops_and_leaves_no_debris() {
+    in_own_namespace(|bench| {
+        let source = bench.image("app", &[&[("a", "1")]]);
+        let cancel = Cancel::new();
+        let rootlay = bench.open_with(&cancel);
+        cancel.raise(15);
+        assert_eq!(rootlay.load(load(source)).unwrap_err().kind(), ErrorKind::Interrupted(15));
+        assert!(bench.names("staging").is_empty() && bench.names("images").is_empty());
+    });
+}
+
+#[test]
+fn row_182_parallel_loads_of_one_image_agree() {
+    in_own_namespace(|bench| {
+        let source = bench.image("app", &[&[("a", "1")], &[("b", "2")], &[("a", "1")]]);
+        std::thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| bench.open().load(load(source.clone())).unwrap());
+            }
+        });
+        assert_eq!(bench.names("layers/sha256").len(), 2);
+        assert_eq!(bench.names("corrections/sha256").len(), 1);
+        assert!(bench.names("staging").is_empty());
+        assert_eq!(bench.names("locks"), ["store"]);
+    });
+}
+
+#[test]
+fn a_tar_is_imported_as_docker_does() {
+    in_own_namespace(|bench| {
+        let rootlay = bench.open();
+        let file = bench.path("rootfs.tar");
+        fs::write(&file, tar(&[("bin/", ""), ("bin/sh", "#!")])).unwrap();
+        let request = ImportRequest {
+            input: Input::File(file.clone()),
+            name: Some("tiny".parse().unwrap()),
+            changes: vec!["CMD [\"/bin/sh\"]".to_owned(), "ENV A=1".to_owned()],
+            message: None,
+            platform: None,
+        };
+        let id = rootlay.import(request).unwrap();
+        let inspected = rootlay.inspect("tiny").unwrap();
+        assert_eq!(inspected["Id"], json!(id));
+        assert_eq!(inspected["Config"], json!({ "Cmd": ["/bin/sh"], "Env": ["A=1"] }));
+        assert_eq!(inspected["Comment"], json!(format!("Imported from {}", file.display())));
+        assert_eq!(text(&rootlay.mount(mount("tiny")).unwrap().target.join("bin/sh")), "#!");
+        assert_eq!(rootlay.info().unwrap().mounted, 1);
+        fs::write(&file, "no tar at all, but long enough to be refused").unwrap();
+        let request =
+            ImportRequest { input: Input::File(file), name: None, changes: Vec::new(), message: None, platform: None };
+        assert_eq!(rootlay.import(request).unwrap_err().kind(), ErrorKind::Refused);
+        assert_eq!(bench.names("blobs/sha256").len(), 3);
+    });
+}
