@@ -237,10 +237,7 @@ impl DiffTree {
             }
         };
         // What was replaced may have been the target itself.
-        let link = source.filter(|source| match source {
-            LinkSource::Path(target) => self.slot(*target) != Slot::Absent,
-            LinkSource::Plink(_) => true,
-        });
+        let link = source.filter(|source| self.is_linkable(*source));
         let slot = match (what, link) {
             (What::Directory, _) => Slot::Directory(number),
             (What::Symlink(_), _) => Slot::Symlink(number),

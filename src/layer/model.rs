@@ -285,7 +285,9 @@ impl Applying<'_> {
     ) -> Result<()> {
         let waiting: Vec<PathId> = pending.iter().map(|&(_, path)| path).collect();
         let (made, left) = late_links::order(&waiting, |link| {
-            Ok(match self.find_target(tree, paths, pending[link].0, plinks)? {
+            let number = pending[link].0;
+            let target = self.find_target(tree, paths, number, plinks);
+            Ok(match target.context(|| format!("entry `{}`", self.written(paths, number)))? {
                 Some((Node { kind: Kind::Pending, .. }, Some(path))) => Target::Waits(path),
                 Some(_) => Target::Ready,
                 None => Target::Nowhere,

@@ -15,7 +15,7 @@ use super::tar::Time;
 use super::{Cancel, LayerIndex, Summary};
 use crate::oci::{DiffId, Digest};
 
-/// A sequence of numbers that look random (SplitMix64), the same for a seed everywhere.
+/// A sequence of numbers that look random (`SplitMix64`), the same for a seed everywhere.
 struct Dice(u64);
 
 impl Dice {
