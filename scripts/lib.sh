@@ -41,28 +41,35 @@ find_cargo() {
     printf '%s\n%s\n' "$wanted" "${have%%-*}" | sort -VC || die "expected Rust $wanted or newer, got $have"
 }
 
-# install_missing "COMMAND DEBIAN-PACKAGE FEDORA-PACKAGE" ...: installs the packages whose command is missing. A
-# package name of - says that the distribution has none.
+# Rust links with cc, and some crates compile C: a compiler without the headers of the C library is not enough.
+have() {
+    if [ "$1" != cc ]; then command -v "$1" >/dev/null; return; fi
+    printf '#include <stdlib.h>\nint main(void) { return 0; }\n' | cc -x c -o /dev/null - 2>/dev/null
+}
+
+# install_missing "COMMAND DEBIAN-PACKAGES FEDORA-PACKAGES" ...: installs the packages whose command is missing, and a
+# C compiler. Several packages have commas between them; - says that the distribution has none.
 install_missing() {
-    local line command debian fedora apt=() dnf=()
-    for line; do
+    local line command debian fedora installer packages=() missing=()
+    installer=$(command -v apt-get dnf | head -n 1) || true
+    for line in "cc gcc,libc6-dev gcc,glibc-devel" "$@"; do
         read -r command debian fedora <<<"$line"
-        command -v "$command" >/dev/null && continue
-        apt+=("$debian") dnf+=("$fedora")
+        have "$command" && continue
+        missing+=("$command")
+        case $installer in */dnf) packages+=("$fedora") ;; *) packages+=("$debian") ;; esac
     done
-    [ ${#apt[@]} -gt 0 ] || return 0
-    if command -v apt-get >/dev/null; then
-        step "Installing ${apt[*]}"
-        DEBIAN_FRONTEND=noninteractive apt-get update -qq </dev/null
-        DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${apt[@]}" </dev/null >/dev/null
-    elif command -v dnf >/dev/null; then
-        mapfile -t dnf < <(printf '%s\n' "${dnf[@]}" | grep -vx -- -)
-        [ ${#dnf[@]} -gt 0 ] || return 0
-        step "Installing ${dnf[*]}"
-        dnf install -q -y "${dnf[@]}" </dev/null
-    else
-        die "missing, and no apt-get or dnf to install them: ${apt[*]}"
+    mapfile -t packages < <(printf '%s\n' "${packages[@]}" | tr , '\n' | grep -vx -e - -e '')
+    [ ${#packages[@]} -gt 0 ] || return 0
+    [ -n "$installer" ] || die "missing: ${missing[*]}; install them first (in Debian: ${packages[*]})"
+    step "Installing ${packages[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    if ! case $installer in
+        */dnf) dnf install -q -y "${packages[@]}" ;;
+        *) apt-get update -qq && apt-get install -qq -y --no-install-recommends "${packages[@]}" >/dev/null ;;
+    esac </dev/null; then
+        die "missing: ${missing[*]}; ${installer##*/} could not install ${packages[*]}"
     fi
+    have cc || die "no C program can be compiled here: expected a working cc with the headers of the C library"
 }
 
 # Makes $scratch: on a tmpfs of its own where the usual place is an overlay file system (in a container), because
