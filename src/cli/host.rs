@@ -66,8 +66,17 @@ impl Host {
                 return Err(Error::new(ErrorKind::Permission, message));
             }
         }
+        raise_open_files();
         Rootlay::open(Options { root: self.root.clone(), progress: self.screen.clone(), cancel: self.cancel.clone() })
     }
+}
+
+/// An overlay of 500 layers and many threads that unpack want more descriptors than the usual soft limit of 1,024.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Without it everything but the largest stacks still works.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 /// The flag, the environment, the default, in this order. An empty variable is an unset one.

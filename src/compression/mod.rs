@@ -204,7 +204,10 @@ impl<R: BufRead> Read for Members<R> {
 
 fn only_zeros(input: &mut impl BufRead) -> io::Result<()> {
     loop {
-        let buffer = input.fill_buf()?;
+        let buffer = match input.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            result => result?,
+        };
         if buffer.is_empty() {
             return Ok(());
         }

@@ -72,7 +72,7 @@ impl Classifier {
         match meaning(&self.path)? {
             Meaning::Aufs { plink } if plink && entry.kind == tar::Kind::File => {
                 let path = self.intern(paths, self.path.depth())?;
-                self.with_metadata(entry, path, What::Plink { size: 0, hash: 0 }, None)
+                Self::with_metadata(entry, path, What::Plink { size: 0, hash: 0 }, None)
             }
             Meaning::Aufs { .. } => Ok(None),
             Meaning::Opaque => mark(self.intern(paths, self.path.depth() - 1)?, What::Opaque, odd_mark),
@@ -155,11 +155,10 @@ impl Classifier {
                 }));
             }
         };
-        self.with_metadata(entry, path, what, literal)
+        Self::with_metadata(entry, path, what, literal)
     }
 
     fn with_metadata(
-        &self,
         entry: &mut tar::Entry,
         path: PathId,
         what: What,

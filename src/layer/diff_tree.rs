@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::contents::Contents;
 use super::paths::{PathId, PathTable};
 use super::records::{Records, What};
 use super::resolve::{Found, Look, Missing, Space, missing_directories, resolve};
@@ -94,9 +95,7 @@ pub enum LinkSource {
 #[derive(Debug, Default)]
 pub struct DiffTree {
     slots: Vec<Slot>,
-    /// What was put into each directory and may still be there: clearing one must not look at every path that the
-    /// table has in it.
-    contents: HashMap<PathId, Vec<PathId>>,
+    contents: Contents,
     pub(super) opaque: HashSet<PathId>,
     root: Option<u32>,
     plinks: HashMap<PathId, u32>,
@@ -156,6 +155,11 @@ impl DiffTree {
         self.root
     }
 
+    /// What was put into a directory; some of it may be gone.
+    pub fn contents(&self, directory: PathId) -> &[PathId] {
+        self.contents.of(directory)
+    }
+
     /// Whether the directory hides everything below it.
     pub fn is_opaque(&self, path: PathId) -> bool {
         self.opaque.contains(&path)
@@ -172,7 +176,7 @@ impl DiffTree {
         }
         let before = std::mem::replace(&mut self.slots[path.index()], slot);
         if before == Slot::Absent && slot != Slot::Absent {
-            self.contents.entry(paths.parent(path)).or_default().push(path);
+            self.contents.add(paths, path);
         }
     }
 
@@ -343,12 +347,12 @@ impl DiffTree {
     }
 
     fn clear_below(&mut self, paths: &PathTable, path: PathId, displaced: &mut Vec<(PathId, u32)>) {
-        let mut todo = self.contents.remove(&path).unwrap_or_default();
+        let mut todo = self.contents.take(path);
         while let Some(path) = todo.pop() {
             let slot = self.slot(path);
             if slot != Slot::Absent {
                 self.note_displaced(path, slot, displaced);
-                todo.extend(self.contents.remove(&path).unwrap_or_default());
+                todo.extend(self.contents.take(path));
                 self.set(paths, path, Slot::Absent);
             }
         }

@@ -2,12 +2,15 @@
 
 use std::collections::VecDeque;
 
+use nix::errno::Errno;
+
 use super::paths::{PathId, PathTable};
 use crate::error::Result;
 use crate::sys::dir::Dir;
+use crate::sys::errno::SysResult;
 
 /// How many directories stay open.
-const CAPACITY: usize = 64;
+const CAPACITY: usize = 16;
 
 /// Paths longer than this are opened in steps; the kernel takes 4,095 bytes in one call.
 const LONGEST: usize = 3000;
@@ -37,7 +40,14 @@ impl DirCache {
                 self.open.push_front(found);
             }
         } else {
-            let dir = self.open(paths, path)?;
+            let dir = match self.open(paths, path) {
+                // Many layers are unpacked at once, and each has such a cache.
+                Err(error) if error.errno() == Errno::EMFILE && !self.open.is_empty() => {
+                    self.open.clear();
+                    self.open(paths, path)?
+                }
+                result => result?,
+            };
             self.open.truncate(CAPACITY - 1);
             self.open.push_front((path, dir));
         }
@@ -45,7 +55,7 @@ impl DirCache {
     }
 
     /// Opens from the nearest directory that is open.
-    fn open(&self, paths: &PathTable, path: PathId) -> Result<Dir> {
+    fn open(&self, paths: &PathTable, path: PathId) -> SysResult<Dir> {
         let mut names = Vec::new();
         let mut here = path;
         let start = loop {
@@ -72,7 +82,7 @@ impl DirCache {
         }
         match dir {
             Some(dir) => Ok(dir),
-            None => Ok(start.try_clone()?),
+            None => start.try_clone(),
         }
     }
 

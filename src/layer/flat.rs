@@ -1,7 +1,6 @@
 //! A tree made of several layers: what the image specification wants, or what the kernel shows.
 
-use std::collections::HashMap;
-
+use super::contents::Contents;
 use super::metadata::Metadata;
 use super::paths::{PathId, PathTable};
 use super::records::{Record, Records, What};
@@ -89,8 +88,7 @@ impl Node {
 #[derive(Debug, Clone)]
 pub struct FlatTree {
     nodes: Vec<Option<Node>>,
-    /// What was put into each directory and may still be there.
-    contents: HashMap<PathId, Vec<PathId>>,
+    contents: Contents,
     /// Where the root's metadata comes from.
     pub root: Origin,
 }
@@ -98,7 +96,7 @@ pub struct FlatTree {
 impl FlatTree {
     /// The empty directory that layers are applied to.
     pub fn new() -> Self {
-        Self { nodes: Vec::new(), contents: HashMap::new(), root: Origin::IMPLIED }
+        Self { nodes: Vec::new(), contents: Contents::default(), root: Origin::IMPLIED }
     }
 
     /// The node at a path.
@@ -115,7 +113,7 @@ impl FlatTree {
             self.nodes.resize(path.index() + 1, None);
         }
         if self.nodes[path.index()].replace(node).is_none() {
-            self.contents.entry(paths.parent(path)).or_default().push(path);
+            self.contents.add(paths, path);
         }
     }
 
@@ -129,12 +127,12 @@ impl FlatTree {
 
     /// Removes everything below a path.
     pub fn clear(&mut self, path: PathId) {
-        let mut todo = self.contents.remove(&path).unwrap_or_default();
+        let mut todo = self.contents.take(path);
         while let Some(path) = todo.pop() {
             if let Some(slot) = self.nodes.get_mut(path.index())
                 && slot.take().is_some()
             {
-                todo.extend(self.contents.remove(&path).unwrap_or_default());
+                todo.extend(self.contents.take(path));
             }
         }
     }

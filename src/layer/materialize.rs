@@ -63,7 +63,7 @@ pub fn materialize(
     for (path, origin) in directories.into_iter().rev() {
         let marks = DirectoryMarks { opaque: false, has_whiteouts: whiteout_parents.contains(&path) };
         let (metadata, xattrs) = (origin.metadata(&stack.layers), origin.xattrs(&stack.layers));
-        work.writer.finish_directory(&stack.paths, path, &metadata, xattrs, marks)?;
+        work.writer.finish_directory(&stack.paths, path, &metadata, xattrs, marks, None)?;
     }
     Ok(())
 }
@@ -95,7 +95,7 @@ impl Work<'_, '_> {
     /// Opens the content of a record where its layer has it.
     fn open(&mut self, layer: usize, origin: Origin) -> Result<File> {
         let Stack { paths, .. } = self.stack;
-        if self.opened.len() > MAX_SOURCES {
+        if self.opened.len() >= MAX_SOURCES && !self.opened.contains_key(&layer) {
             self.opened.clear();
         }
         let (diff, aside) = match self.opened.entry(layer) {
@@ -122,14 +122,14 @@ impl Work<'_, '_> {
         match record.what {
             What::Symlink(text) => {
                 let target = layers[usize::from(origin.layer)].text(text);
-                self.writer.symlink(paths, path, target, &metadata, xattrs)
+                self.writer.symlink(paths, path, target, &metadata, xattrs, None)
             }
             What::Device { block, major, minor } => {
                 let kind = if block { FileType::BlockDevice } else { FileType::CharacterDevice };
                 let device = rustix::fs::makedev(major, minor);
-                self.writer.node(paths, path, (kind, device), &metadata, xattrs)
+                self.writer.node(paths, path, (kind, device), &metadata, xattrs, None)
             }
-            What::Fifo => self.writer.node(paths, path, (FileType::Fifo, 0), &metadata, xattrs),
+            What::Fifo => self.writer.node(paths, path, (FileType::Fifo, 0), &metadata, xattrs, None),
             What::File { .. } | What::Plink { .. } => {
                 let layer = usize::from(origin.layer);
                 let source = self.open(layer, origin)?;

@@ -13,6 +13,7 @@
 
 mod classify;
 mod closing;
+mod contents;
 mod correction;
 mod diff_tree;
 mod difference;

@@ -15,7 +15,7 @@ pub fn lay_over(tree: &mut FlatTree, paths: &PathTable, layer: u16, diff: &DiffT
         tree.clear(PathId::ROOT);
     }
     tree.root = diff.root().map_or(Origin::IMPLIED, |record| Origin { layer, record });
-    let mut todo: Vec<PathId> = paths.children(PathId::ROOT).collect();
+    let mut todo: Vec<PathId> = diff.contents(PathId::ROOT).to_vec();
     while let Some(path) = todo.pop() {
         let below_is_directory = tree.get(path).is_some_and(Node::is_directory);
         match diff.slot(path) {
@@ -34,7 +34,7 @@ pub fn lay_over(tree: &mut FlatTree, paths: &PathTable, layer: u16, diff: &DiffT
                     _ => Node::implied(layer),
                 };
                 tree.set(paths, path, node);
-                todo.extend(paths.children(path));
+                todo.extend(diff.contents(path));
             }
         }
     }

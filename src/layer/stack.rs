@@ -12,6 +12,9 @@ use super::records::{Records, What};
 use crate::cancel::Cancel;
 use crate::error::{Context, Error, Result};
 
+/// Most layers of a stack. Docker stops at 127; the work for each layer grows with the paths of all.
+const MAX_LAYERS: usize = 4096;
+
 /// Most entries of all layers of a stack together.
 const MAX_RECORDS: u64 = 1 << 25;
 
@@ -52,6 +55,9 @@ impl<'a> Stack<'a> {
             places: Vec::new(),
             first_place: Vec::new(),
         };
+        if indexes.len() > MAX_LAYERS {
+            return Err(Error::refused(format!("{} layers, expected at most {MAX_LAYERS}", indexes.len())));
+        }
         // A layer may be named any number of times.
         let records: u64 = indexes.iter().map(|index| index.records.len() as u64).sum();
         if records > MAX_RECORDS {
@@ -110,8 +116,11 @@ impl<'a> Stack<'a> {
         let records = self.layers[self.layers.len() - 1];
         let mut first = vec![None; records.len()];
         let mut linked: HashMap<u32, Vec<PathId>> = HashMap::new();
-        for (path, slot) in diff.paths(&self.paths) {
-            let (Slot::Content(record) | Slot::Symlink(record)) = slot else { continue };
+        // Not the whole table: most layers are small beside the stack.
+        let mut todo = vec![PathId::ROOT];
+        while let Some(path) = todo.pop() {
+            todo.extend(diff.contents(path));
+            let (Slot::Content(record) | Slot::Symlink(record)) = diff.slot(path) else { continue };
             match &mut first[record as usize] {
                 place @ None => *place = Some(path),
                 Some(other) => linked.entry(record).or_insert_with(|| vec![*other]).push(path),

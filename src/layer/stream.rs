@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
+use super::tar::MAX_TRAILER;
 use crate::cancel::Cancel;
 use crate::compression::{Compression, decompress};
 use crate::error::{Error, ErrorKind, Result};
@@ -146,14 +147,19 @@ pub struct ChunkReader {
 }
 
 impl ChunkReader {
-    /// Reads on to the end; `false` if there is none that can be reached.
+    /// Reads on to the end; `false` if there is none within reach.
     fn drain(&mut self) -> bool {
+        let mut left = MAX_TRAILER;
         loop {
             match self.fill_buf() {
                 Ok([]) => return true,
                 Ok(rest) => {
                     let len = rest.len();
                     self.consume(len);
+                    match left.checked_sub(len as u64) {
+                        Some(rest) => left = rest,
+                        None => return false,
+                    }
                 }
                 Err(_) => return false,
             }

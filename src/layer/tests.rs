@@ -284,3 +284,16 @@ fn row_031_content_that_only_a_stack_shows_is_kept() {
     let plain = Layers::new(vec![Tar::new().dir("d", 0o755).file("d/x", "1").file("d/x", "2")]).unwrap();
     assert_eq!(plain.list("aside-0").len(), 1);
 }
+
+#[test]
+fn rows_031_and_070_what_a_hard_link_replaces_is_kept() {
+    // Alone, the link waits for a target; over a symlink `b` it is a link to itself.
+    let link = Tar::new().file("a", "1").link("a", "b/a").dir("b", 0o755);
+    let layers = Layers::new(vec![Tar::new().symlink("b", "."), link]).unwrap();
+    assert_eq!(layers.correct().unwrap(), tree(&[("/", "d755"), ("/a", "f1")]));
+    // A link to a symlink leads later paths elsewhere, as a symlink does.
+    let base = Tar::new().dir("c", 0o755).dir("e", 0o755).symlink("a", "b").symlink("b", "c");
+    let next = Tar::new().symlink("s", "e").file("a/x", "1").link("b", "s").file("a/x", "2");
+    let corrected = Layers::new(vec![base, next]).unwrap().correct().unwrap();
+    assert_eq!((&*corrected["/c/x"], &*corrected["/e/x"]), ("f1", "f2"));
+}

@@ -1,6 +1,6 @@
 //! One layer from its blob to its diff directory: each entry is decided by [`DiffTree`] and carried out by [`Writer`].
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -75,6 +75,7 @@ pub fn unpack(
             writer: Writer::new(diff, &warn)?,
             aside,
             kept: HashSet::new(),
+            atimes: HashMap::new(),
         };
         work.entries(input)?;
         work.close()?;
@@ -110,6 +111,8 @@ struct Work<'a> {
     aside: &'a Dir,
     /// Records whose content was moved aside.
     kept: HashSet<u32>,
+    /// Access times of directories, which are set last; few archives have any.
+    atimes: HashMap<u32, tar::Time>,
 }
 
 impl Work<'_> {
@@ -169,6 +172,11 @@ impl Work<'_> {
             self.odd(&format!("entry `{}`: {oddity}", escape(&entry.path)))?;
         }
         let number = self.records.push(raw.path, what, metadata, xattrs)?;
+        if what == What::Directory
+            && let Some(atime) = entry.atime
+        {
+            self.atimes.insert(number, atime);
+        }
         let placement = self.tree.place(&mut self.paths, &self.records, number, raw)?;
         match (placement, what) {
             (Some(placement), _) => self.carry_out(&placement, number, entry, reader),
@@ -222,13 +230,20 @@ impl Work<'_> {
                 Ok(())
             }
             What::Symlink(target) => {
-                self.writer.symlink(&self.paths, path, self.records.text(target), metadata, xattrs)
+                self.writer.symlink(&self.paths, path, self.records.text(target), metadata, xattrs, entry.atime)
             }
             What::Device { block, major, minor } => {
                 let kind = if block { FileType::BlockDevice } else { FileType::CharacterDevice };
-                self.writer.node(&self.paths, path, (kind, rustix::fs::makedev(major, minor)), metadata, xattrs)
+                self.writer.node(
+                    &self.paths,
+                    path,
+                    (kind, rustix::fs::makedev(major, minor)),
+                    metadata,
+                    xattrs,
+                    entry.atime,
+                )
             }
-            What::Fifo => self.writer.node(&self.paths, path, (FileType::Fifo, 0), metadata, xattrs),
+            What::Fifo => self.writer.node(&self.paths, path, (FileType::Fifo, 0), metadata, xattrs, entry.atime),
             What::Link(_) => link.map_or(Ok(()), |source| self.link(source, path)),
             What::NullDevice | What::Whiteout | What::Opaque | What::Plink { .. } => Ok(()),
         }
@@ -280,15 +295,15 @@ impl Work<'_> {
         for (path, slot) in directories {
             let marks =
                 DirectoryMarks { opaque: self.tree.is_opaque(path), has_whiteouts: whiteout_parents.contains(&path) };
-            let (metadata, xattrs) = match slot {
+            let (metadata, xattrs, atime) = match slot {
                 Slot::Directory(number) => {
                     let record = self.records.get(number);
-                    (record.metadata, self.records.xattrs(record))
+                    (record.metadata, self.records.xattrs(record), self.atimes.get(&number).copied())
                 }
-                _ => (Metadata::IMPLIED, &[][..]),
+                _ => (Metadata::IMPLIED, &[][..], None),
             };
             self.writer
-                .finish_directory(&self.paths, path, &metadata, xattrs, marks)
+                .finish_directory(&self.paths, path, &metadata, xattrs, marks, atime)
                 .context(|| format!("directory `{}`", escape(&self.paths.text(path))))?;
         }
         Ok(())

@@ -135,9 +135,10 @@ impl<'a> Writer<'a> {
         target: &[u8],
         metadata: &Metadata,
         xattrs: XattrSlice<'_>,
+        atime: Option<Time>,
     ) -> Result<()> {
         self.parent(paths, path)?.symlink(target, paths.name(path))?;
-        self.finish_special(paths, path, metadata, xattrs, None)
+        self.finish_special(paths, path, metadata, xattrs, None, atime)
     }
 
     /// Creates a device or pipe.
@@ -148,11 +149,12 @@ impl<'a> Writer<'a> {
         (kind, device): (FileType, u64),
         metadata: &Metadata,
         xattrs: XattrSlice<'_>,
+        atime: Option<Time>,
     ) -> Result<()> {
         let mode = self.creation.mode(metadata.mode, metadata.uid, metadata.gid);
         let exact = self.creation.keeps_mode(metadata.mode, metadata.uid, metadata.gid);
         self.parent(paths, path)?.make_node(paths.name(path), kind, mode, device)?;
-        self.finish_special(paths, path, metadata, xattrs, (!exact).then_some(kind))
+        self.finish_special(paths, path, metadata, xattrs, (!exact).then_some(kind), atime)
     }
 
     /// Owner, attributes and times of what cannot be opened; also the mode, of a node of this type.
@@ -163,6 +165,7 @@ impl<'a> Writer<'a> {
         metadata: &Metadata,
         xattrs: XattrSlice<'_>,
         set_mode: Option<FileType>,
+        atime: Option<Time>,
     ) -> Result<()> {
         let name = paths.name(path);
         let owned = self.creation.is_owner(metadata.uid, metadata.gid);
@@ -183,7 +186,8 @@ impl<'a> Writer<'a> {
                 result => result.map_err(|error| payload(error, attribute))?,
             }
         }
-        let stored = owner::set_times_at(parent.as_fd(), name, time(metadata.mtime), time(metadata.mtime))?;
+        let stored =
+            owner::set_times_at(parent.as_fd(), name, time(atime.unwrap_or(metadata.mtime)), time(metadata.mtime))?;
         self.check_time(stored, metadata.mtime);
         Ok(())
     }
@@ -220,6 +224,7 @@ impl<'a> Writer<'a> {
         metadata: &Metadata,
         xattrs: XattrSlice<'_>,
         marks: DirectoryMarks,
+        atime: Option<Time>,
     ) -> Result<()> {
         let opaque = self.whiteouts.mark_of_parent().filter(|_| marks.has_whiteouts && !marks.opaque);
         let creation = self.creation;
@@ -246,7 +251,7 @@ impl<'a> Writer<'a> {
                 }
             })?;
         }
-        let stored = owner::set_times(dir.as_fd(), time(metadata.mtime), time(metadata.mtime))?;
+        let stored = owner::set_times(dir.as_fd(), time(atime.unwrap_or(metadata.mtime)), time(metadata.mtime))?;
         self.check_time(stored, metadata.mtime);
         Ok(())
     }

@@ -42,7 +42,7 @@ fn copy_run(from: &File, to: &File, start: u64, end: u64) -> SysResult<()> {
     while read_at < end {
         let len = usize::try_from(end - read_at).unwrap_or(usize::MAX).min(1 << 30);
         match rustix::fs::copy_file_range(from, Some(&mut read_at), to, Some(&mut write_at), len) {
-            Ok(0) => return Ok(()),
+            Ok(0) => return by_hand(from, to, read_at, end),
             Ok(_) | Err(Errno::INTR) => {}
             Err(Errno::XDEV | Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS) => {
                 return by_hand(from, to, read_at, end);

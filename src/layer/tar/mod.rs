@@ -1,5 +1,6 @@
 //! The tar format, as Go's `archive/tar` reads it: Docker and containerd are written in Go, so its reading decides
-//! what a layer means (layer-semantics rows 90 to 105).
+//! what a layer means (layer-semantics rows 90 to 105). Two rows differ on purpose: a PAX path wins over a GNU long
+//! name, and a global header between a PAX header and its entry changes nothing.
 //!
 //! [`Reader`] turns a stream of bytes into entries. It knows nothing of layers, directories or policy.
 
@@ -10,7 +11,7 @@ mod sparse;
 #[cfg(test)]
 mod tests;
 
-pub use reader::{Notice, Reader};
+pub use reader::{MAX_TRAILER, Notice, Reader};
 pub use sparse::Segment;
 
 /// What an entry is. Types that carry no data have none, whatever their size field says (row 96).

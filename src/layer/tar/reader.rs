@@ -9,6 +9,9 @@ use super::{Entry, Kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::errno::escape;
 
+/// Most bytes after the end of an archive.
+pub const MAX_TRAILER: u64 = 1 << 30;
+
 /// Something odd that does not make the archive wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
@@ -199,9 +202,10 @@ impl<R: BufRead> Reader<R> {
         self.data = self.data.saturating_sub(len as u64);
     }
 
-    /// Reads to the very end of the stream, past the end of the archive (row 102).
+    /// Reads to the very end of the stream, past the end of the archive (row 102). More than 1 GiB is refused: it
+    /// costs no disk, only time.
     pub fn drain(&mut self) -> Result<()> {
-        let mut zeros = true;
+        let (mut zeros, mut left) = (true, MAX_TRAILER);
         loop {
             let buffer = self.input.fill_buf().map_err(Error::from)?;
             if buffer.is_empty() {
@@ -210,6 +214,8 @@ impl<R: BufRead> Reader<R> {
             zeros = zeros && buffer.iter().all(|&byte| byte == 0);
             let len = buffer.len();
             self.input.consume(len);
+            left = (left.checked_sub(len as u64))
+                .ok_or_else(|| Error::refused(format!("more than {MAX_TRAILER} bytes after the end of the archive")))?;
         }
         if !zeros {
             self.notices.push(Notice::TrailingData);

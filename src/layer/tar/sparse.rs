@@ -94,7 +94,8 @@ impl<R: BufRead> Reader<R> {
             let real_size = records.real_size.ok_or_else(|| Error::refused("sparse entry without its real size"))?;
             (map, real_size)
         };
-        if let Some(name) = records.name {
+        if let Some(name) = records.name.filter(|_| block.type_flag() != b'S') {
+            entry.file_with_slash = name.ends_with(b"/");
             entry.path = name;
         }
         // Format 1.0 keeps its map in front of the data: what is left is the data.
