@@ -32,7 +32,7 @@ find_cargo() {
             export PATH="/usr/local/cargo/bin:$PATH" CARGO_HOME="${CARGO_HOME:-/usr/local/cargo}"
             export RUSTUP_HOME="${RUSTUP_HOME:-/usr/local/rustup}"
         else
-            die "cargo is missing: install Rust first (https://rustup.rs)"
+            die "cargo is missing: install Rust first"
         fi
     fi
     local wanted have
