@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::cancel::Cancel;
 use crate::error::Result;
-use crate::layer::{self, LayerIndex, Limits, Places, StackLayer, UnpackOptions};
+use crate::layer::{self, LayerIndex, Limits, Oddities, Places, StackLayer, UnpackOptions};
 use crate::mount::mountinfo;
 use crate::sys::dir::Dir;
 
@@ -24,8 +24,7 @@ fn limits() -> Limits {
 /// As [`layer::unpack`] has them, or the index does not read back.
 pub fn layer(blob: &[u8], diff: &Path, aside: &Path, correction: &Path) -> Result<Shape> {
     let cancel = Cancel::new();
-    let options =
-        UnpackOptions { limits: limits(), strict: false, keep_selinux: false, cancel: cancel.clone(), warn: &|_| {} };
+    let options = UnpackOptions { limits: limits(), oddities: Oddities::Warn, cancel: cancel.clone(), warn: &|_| {} };
     let blob = Box::new(Cursor::new(blob.to_vec()));
     let unpacked = layer::unpack(blob, &Dir::open(diff)?, &Dir::open(aside)?, None, &options)?;
     let mut written = Vec::new();
