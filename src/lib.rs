@@ -19,6 +19,9 @@ pub mod progress;
 
 mod compression;
 mod content;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod layer;
 mod mount;
 mod source;

@@ -24,6 +24,7 @@ const RANKS: &[(&str, u8)] = &[
     ("source", 2),
     ("store", 3),
     ("ops", 4),
+    ("fuzzing", 4),
     ("cli", 5),
     ("main", 5),
 ];

@@ -19,6 +19,8 @@ mod diff_tree;
 mod difference;
 mod dir_cache;
 mod flat;
+#[cfg(fuzzing)]
+mod fuzzing;
 mod index;
 mod late_links;
 mod materialize;
@@ -44,6 +46,8 @@ use crate::cancel::Cancel;
 use crate::compression::ZSTD_WINDOW_LOG;
 
 pub use correction::{Places, StackLayer, apply_root, correct, merge_lowest};
+#[cfg(fuzzing)]
+pub use fuzzing::{Kind, NameMeans, Node, Shape, name_means, shape};
 pub use index::{LayerIndex, Summary};
 pub use unpack::{Unpacked, unpack};
 

@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""Writes the small hand-made inputs below fuzz/corpus. The same bytes every time."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import tarfile
+from pathlib import Path
+
+CORPUS = Path(__file__).parent / "corpus"
+DIGEST = "sha256:" + "ab" * 32
+
+
+def member(name, kind=tarfile.REGTYPE, data=b"", link="", mode=0o644, pax=None, device=(0, 0)):
+    info = tarfile.TarInfo(name)
+    info.type, info.size, info.linkname, info.mode = kind, len(data), link, mode
+    info.mtime, info.uid, info.gid, info.pax_headers = 1700000000, 7, 8, pax or {}
+    info.devmajor, info.devminor = device
+    return info, data
+
+
+def directory(name, **more):
+    return member(name, tarfile.DIRTYPE, mode=more.pop("mode", 0o755), **more)
+
+
+def symlink(name, target):
+    return member(name, tarfile.SYMTYPE, link=target, mode=0o777)
+
+
+def link(name, target):
+    return member(name, tarfile.LNKTYPE, link=target)
+
+
+def tar(*members, form=tarfile.PAX_FORMAT):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=form) as archive:
+        for info, data in members:
+            archive.addfile(info, io.BytesIO(data))
+    # tarfile pads to 10 KiB: two zero blocks are the end.
+    return out.getvalue().rstrip(b"\0").ljust(archive.offset, b"\0")
+
+
+def edit(archive, at, data):
+    """Changes bytes of the first header and corrects its checksum."""
+    header = bytearray(archive[:512])
+    header[at : at + len(data)] = data
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header) + archive[512:]
+
+
+def old_sparse():
+    plain = tar(member("sparse", data=b"head" + b"tail"), form=tarfile.GNU_FORMAT)
+    pieces = b"%011o\0%011o\0%011o\0%011o\0" % (0, 4, 65536, 4)
+    return edit(edit(edit(plain, 156, b"S"), 386, pieces), 483, b"%011o\0" % 65540)
+
+
+def sparse_pax():
+    body = b"2\n0\n4\n65536\n4\n".ljust(512, b"\0") + b"headtail"
+    records = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "s", "GNU.sparse.realsize": "65540"}
+    return tar(member("GNUSparseFile.0/s", data=body, pax=records))
+
+
+def layers():
+    plain = tar(directory("etc"), member("etc/hosts", data=b"127.0.0.1 localhost\n"), symlink("etc/mtab", "/proc/mounts"))
+    door = "/proc/self/fd/99"
+    long = "/".join(["d" * 60] * 4) + "/file"
+    yield "plain.tar", plain
+    yield "plain.tar.gz", gzip.compress(plain, mtime=0)
+    yield "two-members.tar.gz", gzip.compress(plain[:700], mtime=0) + gzip.compress(plain[700:], mtime=0)
+    yield "plain.tar.bz2", bz2.compress(plain)
+    yield "plain.tar.xz", lzma.compress(plain)
+    # A frame of one raw block (RFC 8878): no checksum, the size in four bytes.
+    size = len(plain)
+    frame = b"\x28\xb5\x2f\xfd\xa0" + size.to_bytes(4, "little") + (size << 3 | 1).to_bytes(3, "little") + plain
+    yield "plain.tar.zst", frame
+    yield "truncated.tar", plain[:900]
+    yield "no-end.tar", plain[:-1024]
+    yield "trailing.tar", plain + b"garbage"
+    yield "empty.tar", b"\0" * 1024
+    yield "nothing", b""
+    yield "ustar.tar", tar(directory("a"), member("a/f", data=b"x"), form=tarfile.USTAR_FORMAT)
+    yield "gnu-long.tar", tar(member(long, data=b"x"), symlink("l", long), form=tarfile.GNU_FORMAT)
+    yield "pax-long.tar", tar(member(long, data=b"x"), symlink("l", long))
+    yield "base256.tar", edit(edit(plain, 108, b"\x80\0\0\0\xb2\xd0\x5e\0"), 136, b"\xff" * 12)
+    yield "pax-times.tar", tar(member("f", data=b"x", pax={"mtime": "1700000000.123456789", "atime": "-1.5"}))
+    attributes = {"SCHILY.xattr.user.a": "1", "SCHILY.xattr.trusted.overlay.opaque": "y", "LIBARCHIVE.xattr.user.b": "Yg=="}
+    yield "xattrs.tar", tar(directory("d", pax=attributes), member("d/f", data=b"x", pax=attributes))
+    yield "global-pax.tar", edit(tar(member("f", data=b"13 path=hell\n")), 156, b"g")[:1024] + plain
+    yield "sparse-old.tar", old_sparse()
+    yield "sparse-1.0.tar", sparse_pax()
+    yield "whiteouts.tar", tar(member("a/.wh.b"), member("a/c"), member(".wh.a2"), directory("a2"), member("a2/x"))
+    yield "opaque.tar", tar(member("o/.wh..wh..opq"), member("o/f", data=b"1"), member("o/.wh.g"), member(".wh..wh..opq"))
+    yield "bad-whiteout.tar", tar(member("a/.wh."), member("a/.wh..."))
+    yield "plinks.tar", tar(member(".wh..wh.plnk/1.2", data=b"p"), link("f", ".wh..wh.plnk/1.2"), link("g", "f"))
+    yield "plink-unused.tar", tar(member(".wh..wh.plnk/1.2", data=b"p"), member("f"))
+    yield "links.tar", tar(member("f", data=b"x"), link("g", "f"), link("h", "g"), member("f", data=b"y"))
+    yield "links-late.tar", tar(link("c", "b"), link("b", "a"), member("a", data=b"x"), link("r", "s"), link("s", "r"))
+    yield "links-lower.tar", tar(link("g", "only/below"), link("self", "self"))
+    yield "link-to-symlink.tar", tar(symlink("s", "nowhere"), link("t", "s"))
+    yield "devices.tar", tar(
+        member("n", tarfile.CHRTYPE, device=(1, 3)), member("b", tarfile.BLKTYPE, device=(7, 0)), member("p", tarfile.FIFOTYPE)
+    )
+    yield "null-device.tar", tar(member("w", tarfile.CHRTYPE), member("d/w", tarfile.CHRTYPE), member("d/w", data=b"x"))
+    yield "replaced.tar", tar(
+        directory("x"), member("x/f", data=b"1"), member("x", data=b"2"), directory("x"), symlink("x", "y"), member("x/f")
+    )
+    yield "kept.tar", tar(symlink("s", "d"), member("s/f", data=b"1"), directory("s"), member("d/f", data=b"2"))
+    yield "implied.tar", tar(member("a/b/c/d", data=b"x"), member("a/b", data=b"file"), member("a/b/c", data=b"y"))
+    yield "root.tar", tar(directory("./", mode=0o700), member("./f"))
+    yield "modes.tar", tar(member("s", mode=0o6755), directory("t", mode=0o1777), directory("z", mode=0))
+    yield "escape-dots.tar", tar(member("../canary", data=b"no"))
+    yield "escape-inside.tar", tar(directory("a"), member("a/../../canary", data=b"no"))
+    yield "escape-symlink.tar", tar(symlink("up", "../.."), member("up/canary", data=b"no"), member("up/new"))
+    yield "escape-absolute.tar", tar(symlink("door", door), member("door/canary", data=b"no"), member("door/new"))
+    yield "escape-link.tar", tar(link("l", "../../canary"), link("m", door + "/canary"))
+    yield "escape-link-symlink.tar", tar(symlink("door", door), link("l", "door/canary"), symlink("c", door + "/canary"), link("k", "c"))
+    yield "escape-final.tar", tar(symlink("c", "../../canary"), member("c", data=b"no"), symlink("d", door), directory("d"))
+    yield "escape-whiteout.tar", tar(symlink("up", "../.."), member("up/.wh.canary"), member("up/.wh..wh..opq"))
+    yield "symlink-circle.tar", tar(symlink("a", "b"), symlink("b", "a"), member("a/f"), member("b/.wh.f"))
+
+
+def descriptor(kind, size=2, **more):
+    return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": DIGEST, "size": size, **more}
+
+
+def documents():
+    head = {"schemaVersion": 2}
+    manifest = head | {
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": descriptor("config.v1+json", data="e30="),
+        "layers": [descriptor("layer.v1.tar+gzip", annotations={"a": "b"}), descriptor("layer.v1.tar+zstd")],
+    }
+    platforms = [{"os": "linux", "architecture": "arm", "variant": "v7"}, {"os": "unknown", "architecture": "unknown"}]
+    index = head | {
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [descriptor("manifest.v1+json", platform=platform) for platform in platforms],
+    }
+    docker = "application/vnd.docker."
+    listed = {"mediaType": docker + "distribution.manifest.v2+json", "digest": DIGEST, "size": 7, "platform": platforms[0]}
+    config = {
+        "architecture": "amd64",
+        "os": "linux",
+        "created": "2024-01-02T03:04:05Z",
+        "config": {"Env": ["A=b"], "Cmd": ["sh"], "Labels": {"a": "b"}, "ExposedPorts": {"80/tcp": {}}, "User": "0"},
+        "rootfs": {"type": "layers", "diff_ids": [DIGEST, DIGEST]},
+        "history": [{"created_by": "a"}, {"created_by": "b", "empty_layer": True}, {"created_by": "c"}],
+    }
+    text = lambda document: json.dumps(document, separators=(",", ":")).encode()
+    yield "manifest", text(manifest)
+    yield "index", text(index)
+    yield "docker-list", text(head | {"mediaType": docker + "distribution.manifest.list.v2+json", "manifests": [listed]})
+    yield "config", text(config)
+    yield "image", text(manifest) + b"\0" + text(config)
+    yield "too-few-diff-ids", text(manifest) + b"\0" + text(config | {"rootfs": {"type": "layers", "diff_ids": [DIGEST]}})
+    yield "both", text(manifest | index)
+    yield "schema-1", text({"schemaVersion": 1, "fsLayers": []})
+    yield "twice", text(manifest)[:-1] + b',"layers":[]}'
+    yield "bad-size", text(manifest | {"config": descriptor("config.v1+json", size=-1)})
+    yield "deep", b'{"a":' + b"[" * 200 + b"]" * 200 + b"}"
+    yield "empty", b"{}"
+
+
+REFERENCES = [
+    "busybox", "busybox:1.36", "docker.io/library/busybox:latest", "index.docker.io/a/b", "quay.io/a/b:1.2",
+    "localhost/x", "localhost:5000/x:y", "[::1]:5000/a/b", "127.0.0.1:5000/a", f"a/b@{DIGEST}", f"a:t@{DIGEST}",
+    "docker.io/localhost/x", "docker.io/library/localhost/x", "a__b/c-d.e_f", "A/b", "EXAMPLE.com/a", "ab" * 32,
+    "docker.io/library/" + "ab" * 32, "a//b", "a:", "a@", "a:-b", "docker.io/a.b/c", "docker.io/library/a/b",
+]
+
+MOUNTS = [
+    b"36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n",
+    b"1 1 0:1 / / rw - rootfs rootfs rw\n2 1 0:22 / /a\\040b rw,relatime shared:1 master:2 - overlay rootlay:v ro,lowerdir+=/x\n",
+    b"3 1 0:4 net:[4026531840] /run/ns rw - nsfs nsfs rw\n",
+    b"4 1 0:5 / /t rw -  none rw\n",
+    b"5 1 0:5 / /t rw - tmpfs  rw\n",
+    b"6 1 0:5 / /\\134\\011\\012 rw - tmpfs a rw",
+    b"7 1 0:5 / /\\777 rw - tmpfs a rw\n",
+    b"8 1 0 / / rw - a b c\n",
+    b"99999999999999999999 1 0:5 / /t rw - tmpfs a rw\n",
+    b"\n",
+]
+
+NAMES = [
+    b"a/b", b"./a//b/./c/", b"/", b"", b"a/../b", b"..", b"a/../../b", b"/../x", b".wh.x", b"d/.wh.x", b".wh.", b"d/.wh..",
+    b"d/.wh...", b".wh..wh..opq", b"d/.wh..wh..opq", b".wh..wh..opq/x", b".wh..wh.plnk/1.2", b".wh..wh.aufs", b".wh.etc/f",
+    b".wh..wh.x/.wh..wh..opq", b"a\0b", b"\xff\xfe/\x80", b"d" * 300, b"/".join([b"a"] * 70), b".wh.a/../b", b".wh.x/.",
+]
+
+
+def main():
+    targets = {
+        "layer": layers(),
+        "documents": documents(),
+        "reference": ((f"{at:02}", text.encode()) for at, text in enumerate(REFERENCES)),
+        "mountinfo": ((f"{at:02}", text) for at, text in enumerate(MOUNTS)),
+        "whiteout": ((f"{at:02}", text) for at, text in enumerate(NAMES)),
+    }
+    for target, inputs in targets.items():
+        (CORPUS / target).mkdir(parents=True, exist_ok=True)
+        for name, data in inputs:
+            (CORPUS / target / name).write_bytes(data)
+
+
+main()

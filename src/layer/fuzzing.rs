@@ -1,0 +1,110 @@
+//! What fuzzing compares with the disk: the diff directory as the layer's index has it.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use super::diff_tree::{DiffTree, Raw, Slot};
+use super::index::LayerIndex;
+use super::name::{CleanPath, Meaning, meaning};
+use super::records::{Records, What};
+use super::unpack::kept_name;
+use crate::error::Result;
+
+/// What one path of a diff directory is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A directory.
+    Directory,
+    /// A regular file of this size.
+    File(u64),
+    /// A symlink.
+    Symlink,
+    /// A device of this kind and number.
+    Device {
+        /// A block device, else a character device.
+        block: bool,
+        /// Major and minor.
+        number: (u32, u32),
+    },
+    /// A named pipe.
+    Fifo,
+    /// A whiteout.
+    Whiteout,
+}
+
+/// One path of a diff directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Node {
+    /// What it is.
+    pub kind: Kind,
+    /// The record of its content: paths with one record are one inode. Directories and whiteouts have none.
+    pub record: Option<u32>,
+}
+
+/// What the index of a layer says of its directories.
+#[derive(Debug, Default)]
+pub struct Shape {
+    /// Everything in the diff directory, by its path without a leading slash.
+    pub diff: BTreeMap<Vec<u8>, Node>,
+    /// Names beside it.
+    pub kept: BTreeSet<String>,
+}
+
+/// Folds the index.
+pub fn shape(mut index: LayerIndex) -> Result<Shape> {
+    let LayerIndex { paths, records, .. } = &mut index;
+    let mut tree = DiffTree::default();
+    let mut kept = HashSet::new();
+    for (number, record) in records.iter() {
+        let target = if let What::Link(target) = record.what { Some(target) } else { None };
+        let placed = tree.place(paths, records, number, Raw { path: record.path, target })?;
+        kept.extend(placed.into_iter().flat_map(|placed| placed.displaced).map(|(_, number)| number));
+        kept.extend(matches!(record.what, What::Plink { .. }).then_some(number));
+    }
+    tree.finish(paths, records)?;
+    let mut shape = Shape::default();
+    for (path, slot) in tree.paths(paths) {
+        let node = match slot {
+            Slot::Absent | Slot::Pending(_) => continue,
+            Slot::Implied | Slot::Directory(_) => Node { kind: Kind::Directory, record: None },
+            Slot::Whiteout => Node { kind: Kind::Whiteout, record: None },
+            Slot::Content(number) | Slot::Symlink(number) => {
+                kept.remove(&number);
+                Node { kind: content(records, number), record: Some(number) }
+            }
+        };
+        shape.diff.insert(paths.text(path), node);
+    }
+    shape.kept = kept.into_iter().map(kept_name).collect();
+    Ok(shape)
+}
+
+fn content(records: &Records, number: u32) -> Kind {
+    match records.get(number).what {
+        What::File { size, .. } | What::Plink { size, .. } => Kind::File(size),
+        What::Symlink(_) => Kind::Symlink,
+        What::Device { block, major, minor } => Kind::Device { block, number: (major, minor) },
+        What::Fifo => Kind::Fifo,
+        other => unreachable!("content of {other:?}"),
+    }
+}
+
+/// What the name of an entry came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameMeans {
+    /// The components of the cleaned path.
+    pub components: Vec<Vec<u8>>,
+    /// For a whiteout the name that is gone.
+    pub whiteout: Option<Vec<u8>>,
+    /// It is the opaque mark.
+    pub opaque: bool,
+}
+
+/// Cleans a name and tells what it means.
+pub fn name_means(raw: &[u8], max_depth: usize) -> Result<NameMeans> {
+    let mut path = CleanPath::default();
+    path.set(raw, max_depth)?;
+    let meaning = meaning(&path)?;
+    let whiteout = if let Meaning::Whiteout(name) = meaning { Some(name.to_vec()) } else { None };
+    let components = path.components().map(<[u8]>::to_vec).collect();
+    Ok(NameMeans { components, whiteout, opaque: meaning == Meaning::Opaque })
+}
