@@ -1,6 +1,7 @@
 //! What a case may need of the machine, and whether it is there.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{env, fs};
 
 /// Something that not every machine has.
@@ -14,10 +15,12 @@ pub enum Need {
     Tool(&'static str),
     /// A file system that can be made in a file and mounted; `tmpfs` needs neither.
     FileSystem(&'static str),
-    /// The official images. The one need that nobody is blamed for: they do not come with the repository.
+    /// The official images, which do not come with the repository.
     Images,
     /// A kernel of at least this version: for behaviour of the kernel itself, which has no probe.
     Kernel(u32, u32),
+    /// A kernel that lets root make user namespaces; in a chroot none does.
+    UserNamespaces,
 }
 
 impl Need {
@@ -30,8 +33,14 @@ impl Need {
             Self::FileSystem(name) => (has_file_system(name), format!("the file system {name}")),
             Self::Images => (images().is_dir(), "OVERLAY_TESTS_IMAGES".to_owned()),
             Self::Kernel(major, minor) => (kernel() >= (major, minor), format!("Linux {major}.{minor}")),
+            Self::UserNamespaces => (makes_user_namespaces(), "user namespaces".to_owned()),
         };
         (!met).then_some(what)
+    }
+
+    /// Whether no package can bring it, so that nobody is blamed where it is not there.
+    pub(super) fn is_of_the_machine(self) -> bool {
+        matches!(self, Self::Images | Self::Kernel(..) | Self::UserNamespaces)
     }
 }
 
@@ -60,6 +69,11 @@ fn has_file_system(name: &str) -> bool {
     let known = known.lines().any(|line| line.split_whitespace().last() == Some(name));
     // A module may be loaded by the mount itself; without the tool to make one there is none.
     name == "tmpfs" || (in_path(&format!("mkfs.{name}")) && (known || Path::new("/sbin/modprobe").exists()))
+}
+
+fn makes_user_namespaces() -> bool {
+    let output = Command::new("unshare").args(["--user", "--map-root-user", "true"]).output();
+    output.is_ok_and(|output| output.status.success())
 }
 
 fn kernel() -> (u32, u32) {

@@ -9,7 +9,6 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use super::case::Case;
 use super::deny;
-use super::needs::Need;
 use super::sandbox;
 
 /// Tells a child which case it is.
@@ -38,9 +37,7 @@ pub fn run_suite(cases: Vec<Case>) -> ExitCode {
 /// An unmet need makes a case ignored, visibly; or a failure where all needs have to be met.
 fn trial(case: Case, require: bool) -> Trial {
     let unmet: Vec<String> = case.needs.iter().filter_map(|need| need.unmet()).collect();
-    // No package brings official images or another kernel.
-    let blameless =
-        case.needs.iter().any(|need| matches!(need, Need::Images | Need::Kernel(..)) && need.unmet().is_some());
+    let blameless = case.needs.iter().any(|need| need.is_of_the_machine() && need.unmet().is_some());
     if unmet.is_empty() {
         let name = case.name.clone();
         return Trial::test(name, move || run_case(&case));

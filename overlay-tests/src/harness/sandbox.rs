@@ -18,8 +18,10 @@ use super::process::{SCRATCH, STAGE};
 pub(super) fn child(stage: &str, case: &Case) -> ExitCode {
     set_pdeathsig(Signal::SIGKILL).unwrap();
     if stage == "enter" {
+        // In a chroot this process's own path is only right as long as it is in the namespace that it was started in.
+        let own = env::current_exe().unwrap();
         unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID).unwrap();
-        let status = Command::new(env::current_exe().unwrap()).env(STAGE, "run").status().unwrap();
+        let status = Command::new(own).env(STAGE, "run").status().unwrap();
         return if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let scratch = PathBuf::from(env::var_os(SCRATCH).unwrap());

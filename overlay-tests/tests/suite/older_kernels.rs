@@ -22,7 +22,9 @@ pub fn cases() -> Vec<Case> {
         all.push(Case::new(module_path!(), name, function).minutes(10));
     }
     all.push(
-        Case::new(module_path!(), "row_022_as_root_of_a_user_namespace", user_namespace).needs(Need::Tool("unshare")),
+        Case::new(module_path!(), "row_022_as_root_of_a_user_namespace", user_namespace)
+            .needs(Need::Tool("unshare"))
+            .needs(Need::UserNamespaces),
     );
     all
 }
