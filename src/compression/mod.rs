@@ -66,6 +66,11 @@ impl Compression {
         }
     }
 
+    /// What a layer's media type ends in after a `+`.
+    pub fn suffix(self) -> Option<&'static str> {
+        (self != Self::None).then_some(self.as_str())
+    }
+
     /// Whether a layer's media type says the same (image-spec, layer.md; Docker's types end in `.gzip`).
     pub fn fits(self, media_type: &str) -> bool {
         match media_type.rsplit(['+', '.']).next() {

@@ -34,6 +34,12 @@ const LAYERS: [&str; 5] = [
     "application/vnd.docker.image.rootfs.foreign.diff.tar",
 ];
 
+/// The media type of a layer that is compressed in this way. The specification knows gzip and zstd; what else Docker
+/// accepts is named in the same manner.
+pub fn layer(compression: Option<&str>) -> String {
+    compression.map_or_else(|| OCI_LAYER.to_owned(), |suffix| format!("{OCI_LAYER}+{suffix}"))
+}
+
 /// Whether it names an index.
 pub fn is_index(media_type: &str) -> bool {
     matches!(media_type, OCI_INDEX | DOCKER_MANIFEST_LIST)

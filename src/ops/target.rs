@@ -9,7 +9,7 @@ use crate::error::{Context, Error, ErrorKind, Result};
 use crate::mount::{SOURCE_PREFIX, mountinfo};
 use crate::store::Store;
 use crate::sys::dir::Dir;
-use crate::sys::errno::escape;
+use crate::sys::errno::{SysError, escape};
 use crate::sys::lock::{self, Mode};
 
 /// A directory of the user's, locked against other commands that want to mount a view there.
@@ -30,7 +30,9 @@ impl Target {
     pub fn open(store: &Store, path: &Path, cancel: &Cancel) -> Result<Self> {
         let shown = escape(path.as_os_str().as_bytes());
         let open = || -> Result<_> {
-            let path = path.canonicalize()?;
+            let path = path
+                .canonicalize()
+                .map_err(|error| SysError::from_io("realpath", path.as_os_str().as_bytes(), &error))?;
             let dir = Dir::open(&path)?;
             let lock = File::open(&path)?;
             Ok(Self { path, dir, lock })

@@ -13,7 +13,7 @@ use super::spool::damaged;
 use crate::cancel::Cancel;
 use crate::compression::{Compression, MAGIC, ZSTD_WINDOW_LOG, decompress};
 use crate::error::{Context, Error, Result};
-use crate::oci::media_type::{OCI_CONFIG, OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, OCI_MANIFEST};
+use crate::oci::media_type::{self, OCI_CONFIG, OCI_MANIFEST};
 use crate::oci::{Algorithm, Descriptor, DiffId, Digest};
 
 /// Collects the blobs of the images of one archive.
@@ -95,7 +95,7 @@ impl<'a> Synthesis<'a> {
     }
 
     fn add(&mut self, section: Section, compression: Compression, digest: Digest) -> Descriptor {
-        let descriptor = Descriptor::new(&layer_media_type(compression), digest.clone(), section.size());
+        let descriptor = Descriptor::new(&media_type::layer(compression.suffix()), digest.clone(), section.size());
         self.blobs.insert(digest, Blob::Member(section));
         descriptor
     }
@@ -132,16 +132,5 @@ fn hash(mut input: impl Read, cancel: &Cancel, fail: impl Fn(std::io::Error) -> 
             return Ok(hasher.finish());
         }
         hasher.write_all(&buffer[..count])?;
-    }
-}
-
-/// The media type of a layer in this compression.
-fn layer_media_type(compression: Compression) -> String {
-    match compression {
-        Compression::None => OCI_LAYER.to_owned(),
-        Compression::Gzip => OCI_LAYER_GZIP.to_owned(),
-        Compression::Zstd => OCI_LAYER_ZSTD.to_owned(),
-        Compression::Xz => format!("{OCI_LAYER}+xz"),
-        Compression::Bzip2 => format!("{OCI_LAYER}+bzip2"),
     }
 }

@@ -39,11 +39,7 @@ impl SysError {
 impl fmt::Display for SysError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { call, object, errno } = self;
-        write!(f, "{call}(\"{object}\"): {errno:?} ({})", errno.desc().to_lowercase())?;
-        if *errno == Errno::ENOSPC {
-            f.write_str(": no space left")?;
-        }
-        Ok(())
+        write!(f, "{call}(\"{object}\"): {errno:?} ({})", errno.desc().to_lowercase())
     }
 }
 

@@ -13,7 +13,6 @@ use super::install::{NewImage, Run};
 use super::tee::Tee;
 use super::unpack::unpack_into_place;
 use super::{Limits, Oddities, Rootlay};
-use crate::compression::Compression;
 use crate::content::Ingest;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::oci::{Algorithm, Descriptor, Digest, ImageConfig, Platform, Reference, media_type};
@@ -101,7 +100,7 @@ fn import(
     let layer = unpack_into_place(run, tee, None, |ingest| run.keep_blob(ingest, &blob.digest))?;
     run.progress.phase(&task, Phase::Complete);
 
-    blob.media_type = layer_type(layer.compression);
+    blob.media_type = media_type::layer(layer.compression.suffix());
     let config_bytes = config::image(about, &layer.diff_id)?;
     let config_digest = Digest::of(&config_bytes);
     let config_descriptor = Descriptor::new(media_type::OCI_CONFIG, config_digest, config_bytes.len() as u64);
@@ -119,17 +118,6 @@ fn import(
         origin,
     };
     run.image(None, &image)
-}
-
-/// How the bytes of the layer are called; the two forms without a name of their own get one in the same manner.
-fn layer_type(compression: Compression) -> String {
-    match compression {
-        Compression::None => media_type::OCI_LAYER.to_owned(),
-        Compression::Gzip => media_type::OCI_LAYER_GZIP.to_owned(),
-        Compression::Zstd => media_type::OCI_LAYER_ZSTD.to_owned(),
-        Compression::Xz => format!("{}+xz", media_type::OCI_LAYER),
-        Compression::Bzip2 => format!("{}+bzip2", media_type::OCI_LAYER),
-    }
 }
 
 /// The input as a file that can be read twice.
