@@ -194,8 +194,8 @@ fn detach(name: &str, at: &MountedAt, mode: Detach) -> Result<()> {
     match mount::detach(&at.target, mode == Detach::Lazy) {
         Err(error) if error.kind() == ErrorKind::InUse => {
             let users = users(at)?;
-            let message = format!("the view `{name}` is in use{users}");
-            Err(Error::with_source(ErrorKind::InUse, message, error))
+            // The kernel's EBUSY says no more.
+            Err(Error::new(ErrorKind::InUse, format!("the view `{name}` is in use{users}")))
         }
         // The root of the mount went away in between.
         Err(error) if error.kind() == ErrorKind::NotFound => {
