@@ -32,6 +32,16 @@ pub enum ErrorKind {
     NoSpace,
     /// What the caller asked for is not a valid request (a bad reference, a bad option).
     Usage,
+    /// A registry, or another server on the way to it, cannot be reached or does not answer as it should.
+    Unreachable,
+    /// A registry wants other credentials, or does not allow this to whoever they belong to.
+    Authentication,
+    /// The registry does not have the repository, the tag, the manifest or the blob.
+    NotInRegistry,
+    /// The registry wants fewer requests (HTTP status 429).
+    RateLimited,
+    /// What a registry sent does not have the digest or the size that was promised.
+    DigestMismatch,
     /// The operation was cancelled by this signal.
     Interrupted(i32),
 }

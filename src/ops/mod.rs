@@ -20,6 +20,8 @@ mod liveness;
 mod load;
 mod lowers;
 mod mount;
+mod pull;
+mod push;
 mod remove;
 mod rm;
 mod target;
@@ -40,13 +42,18 @@ use crate::progress::Progress;
 use crate::store::Store;
 
 pub use crate::layer::{Limits, Oddities};
-pub use crate::source::SourceSpec;
+pub use crate::source::{
+    AuthFile, AuthFileKind, Hit, Jobs, Kept, Proxies, Registries, RegistryOptions, RemoteDocument, RemoteManifest, Retry,
+    Secret, SourceSpec, Tls,
+};
 pub use crate::store::Access;
 pub use images::ImageInfo;
 pub use import::{ImportRequest, Input};
 pub use info::{Feature, Info};
 pub use load::{LoadRequest, Loaded};
 pub use mount::{Flag, MountRequest};
+pub use pull::{Freshness, News, PlannedLayer, PullPlan, PullRequest, Pulled};
+pub use push::{PushRequest, Pushed};
 pub use remove::{Force, RemoveRequest, Removed};
 pub use unmount::{Detach, UnmountRequest, Which};
 pub use views::ViewInfo;

@@ -12,6 +12,7 @@ mod files;
 mod layout;
 mod legacy;
 mod names;
+mod registry;
 mod resolve;
 mod select;
 mod spec;
@@ -31,6 +32,9 @@ use crate::oci::{Descriptor, Reference};
 use crate::sys::dir::Dir;
 use crate::sys::errno::{SysError, escape};
 
+pub use registry::options::{AuthFile, AuthFileKind, Jobs, Proxies, RegistryOptions, Retry, Tls};
+pub use registry::secret::Secret;
+pub use registry::{Hit, Registries, RemoteDocument, RemoteManifest, login::Kept};
 pub use resolve::{Resolved, resolve};
 pub use select::select;
 pub use spec::SourceSpec;

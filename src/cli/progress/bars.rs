@@ -44,7 +44,7 @@ impl Bars {
     /// Shows the task's new state.
     pub fn phase(&self, task: &Task, phase: Phase) {
         let bar = self.bar(task);
-        bar.set_message(word(phase));
+        bar.set_message(word(&phase));
         if !matches!(phase, Phase::Extracting) {
             if let Ok(style) = style(SETTLED) {
                 bar.set_style(style);

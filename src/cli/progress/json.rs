@@ -40,7 +40,7 @@ impl JsonLines {
 
 /// Prints the task's new state.
 pub fn phase(task: &Task, phase: Phase) {
-    say(&json!({ "id": task.label, "status": word(phase) }).to_string());
+    say(&json!({ "id": task.label, "status": word(&phase) }).to_string());
 }
 
 /// Prints a warning.
@@ -53,7 +53,7 @@ fn detail(task: &Task, current: u64) -> serde_json::Value {
     if let Some(total) = task.total {
         detail["total"] = total.into();
     }
-    json!({ "id": task.label, "status": word(Phase::Extracting), "progressDetail": detail })
+    json!({ "id": task.label, "status": word(&Phase::Extracting), "progressDetail": detail })
 }
 
 #[cfg(test)]

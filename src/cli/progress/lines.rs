@@ -23,8 +23,8 @@ impl Lines {
 
     fn line(&self, task: &Task, phase: Phase) -> Option<String> {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = said.insert(task.id, phase) != Some(phase);
-        changed.then(|| format!("{}: {}", task.label, word(phase)))
+        let changed = said.insert(task.id, phase.clone()).as_ref() != Some(&phase);
+        changed.then(|| format!("{}: {}", task.label, word(&phase)))
     }
 }
 

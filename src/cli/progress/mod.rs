@@ -76,6 +76,14 @@ impl Progress for Screen {
         }
     }
 
+    fn resumed(&self, task: &Task, bytes: u64) {
+        self.advance(task, bytes);
+    }
+
+    fn status(&self, message: &str) {
+        say(message);
+    }
+
     fn warning(&self, message: &str) {
         match self {
             Self::Bars(bars) => bars.warning(message),
@@ -86,7 +94,7 @@ impl Progress for Screen {
 }
 
 /// Docker's word for a phase.
-fn word(phase: Phase) -> &'static str {
+fn word(phase: &Phase) -> &'static str {
     match phase {
         Phase::AlreadyExists => "Already exists",
         Phase::Complete => "Complete",
