@@ -1,7 +1,7 @@
 //! The use cases, one file each. The only place that joins stores, sources, layers and mounts.
 //!
 //! ```text
-//! load, import ─► install ─► unpack (per layer, in parallel) ─► lowers (correction) ─► record
+//! load, import, pull ─► install ─► unpack (per layer, in parallel) ─► lowers (correction) ─► record
 //! mount, remount ─► lowers ─► attach            unmount, rm ─► liveness
 //! images, inspect, views, info: what is there   remove: names and images away
 //! ```
@@ -26,6 +26,7 @@ mod remove;
 mod rm;
 mod target;
 mod tee;
+mod transfer;
 mod unmount;
 mod unpack;
 mod views;
