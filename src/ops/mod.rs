@@ -20,6 +20,7 @@ mod liveness;
 mod load;
 mod lowers;
 mod mount;
+mod parallel;
 mod pull;
 mod push;
 mod remove;

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::install::Run;
+use super::parallel::Check;
 use super::tee::{Step, Tee};
-use super::unpack::{Check, Job};
+use super::unpack::Job;
 use crate::content::Ingest;
 use crate::error::{Context, ErrorKind, Result};
 use crate::progress::Phase;

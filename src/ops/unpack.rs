@@ -2,16 +2,16 @@
 
 use std::io::{BufWriter, Write};
 use std::num::NonZero;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::install::Run;
+use super::parallel::{self, Check};
 use super::tee::{Step, Tee};
 use super::transfer;
 use crate::compression::Compression;
 use crate::content::Ingest;
-use crate::error::{Context, Error, ErrorKind, Result};
+use crate::error::{Context, ErrorKind, Result};
 use crate::layer::{self, LayerIndex, UnpackOptions, Unpacked};
 use crate::oci::{Descriptor, DiffId};
 use crate::progress::{Phase, Task};
@@ -32,30 +32,6 @@ pub(super) struct Job<'a> {
     pub task: Task,
 }
 
-/// Whether the thread may go on: neither cancelled nor stopped by another one.
-pub(super) type Check<'a> = &'a (dyn Fn() -> Result<()> + Sync);
-
-/// Tells the other threads that one has failed.
-#[derive(Debug, Default)]
-struct Failure {
-    stop: AtomicBool,
-    first: Mutex<Option<(usize, Error)>>,
-}
-
-impl Failure {
-    /// Of several errors the one of the lowest layer is told.
-    fn add(&self, number: usize, error: Error) {
-        self.stop.store(true, Ordering::SeqCst);
-        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
-        if error.kind() != STOPPED && first.as_ref().is_none_or(|(lowest, _)| number < *lowest) {
-            *first = Some((number, error));
-        }
-    }
-}
-
-/// What a thread returns that stops because another one has failed: no signal has this number.
-const STOPPED: ErrorKind = ErrorKind::Interrupted(0);
-
 /// Makes sure that each layer is unpacked and its blob stored. `layers` are base first; a repeated one counts once.
 pub(super) fn layers(run: &Run<'_>, source: &dyn Source, layers: &[(&Descriptor, &DiffId)]) -> Result<()> {
     let mut jobs: Vec<Job<'_>> = Vec::new();
@@ -71,26 +47,10 @@ pub(super) fn layers(run: &Run<'_>, source: &dyn Source, layers: &[(&Descriptor,
     if source.remote().is_some() {
         jobs = transfer::announce(run, jobs, workers)?;
     }
-    let next = AtomicUsize::new(0);
-    let failure = Failure::default();
-    thread::scope(|scope| {
-        for _ in 0..workers.min(jobs.len()) {
-            scope.spawn(|| {
-                while let Some(job) = jobs.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    if failure.stop.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    if let Err(error) = job.carry_out(run, source, &failure.stop) {
-                        failure.add(job.number, error.context(format!("layer {} ({})", job.number, job.blob.digest)));
-                    }
-                }
-            });
-        }
-    });
-    match failure.first.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        Some((_, error)) => Err(error),
-        None => Ok(()),
-    }
+    parallel::each(&jobs, workers, run.cancel, |job, check| {
+        let tried = || format!("layer {} ({})", job.number, job.blob.digest);
+        job.carry_out(run, source, check).context(tried)
+    })
 }
 
 /// How many layers at once. Those that come over a network wait for it most of the time.
@@ -114,15 +74,8 @@ impl Job<'_> {
         Ok(false)
     }
 
-    fn carry_out(&self, run: &Run<'_>, source: &dyn Source, stop: &AtomicBool) -> Result<()> {
-        let check = || {
-            run.cancel.check()?;
-            if stop.load(Ordering::Relaxed) {
-                return Err(Error::new(STOPPED, "another layer failed"));
-            }
-            Ok(())
-        };
-        let lock = self.lock(run, &check)?;
+    fn carry_out(&self, run: &Run<'_>, source: &dyn Source, check: Check<'_>) -> Result<()> {
+        let lock = self.lock(run, check)?;
         let is_here = self.is_here(run)?;
         if let Some(remote) = source.remote() {
             // The blob of a layer that is here need not be.
@@ -131,13 +84,13 @@ impl Job<'_> {
                     run.progress.phase(&self.task, Phase::AlreadyExists);
                     Ok(())
                 }
-                false => transfer::layer(run, remote, self, &check),
+                false => transfer::layer(run, remote, self, check),
             };
         }
         if is_here {
             drop(lock);
             run.progress.phase(&self.task, Phase::AlreadyExists);
-            return self.store_blob(run, source, &check);
+            return self.store_blob(run, source, check);
         }
         run.progress.phase(&self.task, Phase::Extracting);
         let watch = |step| {

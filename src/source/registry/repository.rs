@@ -43,8 +43,11 @@ impl Repository {
     /// What [`root`](Self::root) would give, without its content where the registry says enough.
     pub fn head(&self) -> Result<Descriptor> {
         let shared = &self.inner.shared;
-        let found = self.anywhere(async |place| place.head(shared, self.named(), &|_| {}).await);
-        found.map_err(|error| self.with_nearest(error))
+        match self.anywhere(async |place| place.head(shared, self.named(), &|_| {}).await) {
+            // An answer without a body does not say why.
+            Err(error) if error.kind() == ErrorKind::NotInRegistry => Ok(self.root()?.descriptor),
+            result => result,
+        }
     }
 
     /// All tags, in the registry's order.
@@ -78,7 +81,9 @@ impl Repository {
                 }
                 Err(error) if matches!(error.kind(), ErrorKind::Interrupted(_)) => return Err(error),
                 Err(error) => {
-                    tracing::debug!(target: EXPLAIN, "{} passed over: {error}", place.session.host);
+                    if self.places.len() > 1 {
+                        tracing::debug!(target: EXPLAIN, "{} passed over: {error}", place.session.host);
+                    }
                     if failed.as_ref().is_none_or(|(known, _)| *known < index) {
                         failed = Some((index, error));
                     }

@@ -140,16 +140,18 @@ impl Session {
 
     async fn exchange(&self, shared: &Shared, scheme: &str, ask: &Ask<'_>) -> Result<Response, Trouble> {
         let client = shared.transport.client(&shared.options, &self.host, self.verified)?;
+        let base = format!("{scheme}://{}/v2/", self.api_host);
+        let base = Url::parse(&base)
+            .map_err(|error| Error::with_source(ErrorKind::Usage, format!("address `{base}`"), error))?;
         let url = match &ask.target {
             Target::Api(path) => {
-                let url = format!("{scheme}://{}/v2/{path}", self.api_host);
-                Url::parse(&url).map_err(|error| Error::with_source(ErrorKind::Usage, format!("address `{url}`"), error))?
+                let joined = base.join(path);
+                joined.map_err(|error| Error::with_source(ErrorKind::Usage, format!("address `{path}`"), error))?
             }
             Target::Given(url) => url.clone(),
         };
         // An address elsewhere gets no credentials.
-        let ours = url.host_str().map(|host| url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")));
-        let trusted = ours.as_deref() == Some(self.api_host.as_str());
+        let trusted = url.origin() == base.origin();
         let mut asked = None;
         for _ in 0..MAX_CHALLENGES {
             let access = match trusted {
