@@ -1,5 +1,6 @@
 //! Registries (distribution-spec): everything that goes over the network. Async code stays in here.
 
+mod certs;
 mod conf;
 pub mod options;
 pub mod secret;
