@@ -2,6 +2,7 @@
 
 mod certs;
 mod conf;
+mod credentials;
 pub mod options;
 pub mod secret;
 
@@ -93,12 +94,5 @@ impl Registries {
 
 /// Where credentials go.
 pub mod login {
-    /// Where credentials were kept.
-    #[derive(Debug, Clone, PartialEq, Eq)]
-    pub enum Kept {
-        /// In a file that everybody can read who can read the user's files.
-        File(std::path::PathBuf),
-        /// In a credential helper.
-        Helper(String),
-    }
+    pub use super::credentials::Kept;
 }
