@@ -85,7 +85,7 @@ fn read(dir: &Path, names: Vec<String>) -> Result<Certificates> {
     };
     let mut found = Certificates::default();
     for name in &files {
-        if name.ends_with(".crt") {
+        if name.strip_suffix(".crt").is_some() {
             found.authorities.push(content(name)?);
         } else if let Some(stem) = name.strip_suffix(".cert") {
             let key = format!("{stem}.key");
