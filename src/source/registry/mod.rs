@@ -216,6 +216,7 @@ impl Registries {
     /// # Errors
     /// `Authentication` if the registry does not accept them.
     pub fn login(&self, registry: &str, user: &str, password: &Secret) -> Result<Kept> {
+        let registry = credentials::registry_named(registry);
         let keyring = Keyring::new(Some((user.to_owned(), password.clone())), Vec::new());
         let Shared { options, progress, .. } = &self.0.shared;
         let shared =
@@ -239,7 +240,7 @@ impl Registries {
 
     /// Forgets the credentials for a registry. `false` if there were none.
     pub fn logout(&self, registry: &str) -> Result<bool> {
-        self.0.shared.keyring.forget(registry)
+        self.0.shared.keyring.forget(credentials::registry_named(registry))
     }
 }
 

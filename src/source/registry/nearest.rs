@@ -6,14 +6,15 @@ const MOST: usize = 5;
 /// The tags that are nearest to one that does not exist, the nearest first; of equals the later one in a list, which
 /// is the newer one in most registries.
 pub fn nearest<'t>(missing: &str, tags: &'t [String]) -> Vec<&'t str> {
-    let mut ranked: Vec<(usize, usize, &str)> = tags
+    let mut ranked: Vec<(isize, usize, &str)> = tags
         .iter()
         .rev()
         .enumerate()
         .map(|(age, tag)| {
             let common = missing.bytes().zip(tag.bytes()).take_while(|(one, other)| one == other).count();
             // What begins alike belongs together, also where the rest is longer: `1.36` and `1.36.1-musl`.
-            (2 * distance(missing, tag).saturating_sub(common), age, tag.as_str())
+            let signed = |count: usize| isize::try_from(count).unwrap_or(isize::MAX / 4);
+            (2 * signed(distance(missing, tag)) - signed(common), age, tag.as_str())
         })
         .collect();
     ranked.sort_unstable();
