@@ -51,7 +51,7 @@ pub fn run(args: &LoginArgs, host: &Host, out: &mut Output) -> Outcome {
         super::super::tell("WARNING! Using --password via the CLI is insecure. Use --password-stdin.\n");
     }
     check(args)?;
-    let registries = host.registries(args.connection.options_to_change())?;
+    let registries = host.registries(args.connection.options())?;
     let (user, password) = credentials(args, host)?;
     let kept = registries.login(&name(args.registry.as_deref()), &user, &password)?;
     if let Kept::File(path) = &kept {

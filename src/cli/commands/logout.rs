@@ -23,7 +23,7 @@ pub struct LogoutArgs {
 
 pub fn run(args: LogoutArgs, host: &Host, out: &mut Output) -> Outcome {
     let registry = login::name(args.registry.as_deref());
-    let options = Connection::only(args.authfile).options_to_change();
+    let options = Connection::only(args.authfile).options();
     let removed = host.registries(options)?.logout(&registry)?;
     let registry = printable::word(registry.as_bytes());
     let answer = if removed { "Removing login credentials for" } else { "Not logged in to" };

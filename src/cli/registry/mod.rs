@@ -111,13 +111,6 @@ impl Connection {
     pub fn options(&self) -> RegistryOptions {
         environment::options(self, &Environment::of_process())
     }
-
-    /// The same for a command that changes credentials: a file that was named may not be there yet, or any more.
-    pub fn options_to_change(&self) -> RegistryOptions {
-        let mut options = self.options();
-        options.auth_files.iter_mut().for_each(|file| file.required = false);
-        options
-    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod credentials;
 mod hub;
 mod nearest;
 pub mod options;
+mod pinned;
 mod place;
 mod push;
 mod repository;

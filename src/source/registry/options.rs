@@ -48,8 +48,8 @@ pub struct AuthFile {
     pub path: PathBuf,
     /// How its keys are read.
     pub kind: AuthFileKind,
-    /// Whether it is an error if it does not exist: the user named it.
-    pub required: bool,
+    /// Whether the user named it: then it has to exist where it is asked, and what is kept or forgotten is in it alone.
+    pub named: bool,
 }
 
 /// The forms of files with credentials.

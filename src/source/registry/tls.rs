@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -9,6 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use super::certs::{Certificates, Pem};
+use super::pinned::Pinned;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Makes the TLS side of a connection. Without `verified` any certificate is taken.
@@ -22,12 +24,21 @@ pub fn config(certificates: &Certificates, verified: bool) -> Result<ClientConfi
         .map_err(|error| Error::with_source(ErrorKind::Failed, "set up TLS", error))?;
     let builder = if verified {
         let mut roots = system_roots().clone();
+        let mut pinned = Vec::new();
         for file in &certificates.authorities {
             for certificate in certificates_of(file)? {
-                roots.add(certificate).map_err(|error| unusable(file, error))?;
+                roots.add(certificate.clone()).map_err(|error| unusable(file, error))?;
+                pinned.push(certificate);
             }
         }
-        builder.with_root_certificates(roots)
+        if pinned.is_empty() {
+            builder.with_root_certificates(roots)
+        } else {
+            let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+                .build()
+                .map_err(|error| Error::with_source(ErrorKind::Failed, "set up TLS", error))?;
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Pinned { inner, pinned }))
+        }
     } else {
         builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)))
     };

@@ -98,8 +98,8 @@ pub fn options(flags: &Connection, environment: &Environment<'_>) -> RegistryOpt
 /// The files with credentials, the one that is asked first in front (containers-auth.json(5)).
 fn auth_files(flag: Option<PathBuf>, environment: &Environment<'_>) -> Vec<AuthFile> {
     let mut files = Vec::new();
-    let mut add = |path: Option<PathBuf>, kind, required| {
-        files.extend(path.map(|path| AuthFile { path, kind, required }));
+    let mut add = |path: Option<PathBuf>, kind, named| {
+        files.extend(path.map(|path| AuthFile { path, kind, named }));
     };
     if let Some(named) = flag.or_else(|| environment.path("REGISTRY_AUTH_FILE")) {
         add(Some(named), AuthFileKind::Containers, true);

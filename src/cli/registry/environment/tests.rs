@@ -17,13 +17,13 @@ fn with<T>(variables: &[(&str, &str)], existing: &[&str], uid: u32, run: impl Fn
 
 fn auth(variables: &[(&str, &str)], uid: u32, flag: Option<&str>) -> Vec<(String, AuthFileKind, bool)> {
     let files = with(variables, &[], uid, |environment| auth_files(flag.map(PathBuf::from), environment));
-    files.into_iter().map(|file| (file.path.display().to_string(), file.kind, file.required)).collect()
+    files.into_iter().map(|file| (file.path.display().to_string(), file.kind, file.named)).collect()
 }
 
 #[test]
 fn credentials_are_looked_for_in_the_order_of_containers_auth_json() {
     use AuthFileKind::{Containers, Docker, Dockercfg};
-    let of = |path: &str, kind, required| (path.to_owned(), kind, required);
+    let of = |path: &str, kind, named| (path.to_owned(), kind, named);
     assert_eq!(
         auth(&[("HOME", "/h"), ("XDG_RUNTIME_DIR", "/run/user/7")], 7, None),
         [

@@ -34,8 +34,8 @@ impl Keyring {
         Ok(kept)
     }
 
-    /// Forgets the credentials for a registry as a whole, in all files and their helpers; those for single
-    /// repositories stay. `false` if there were none.
+    /// Forgets the credentials for a registry as a whole, in the file that the user named, else in all files, and in
+    /// their helpers; those for single repositories stay. `false` if there were none.
     ///
     /// # Errors
     /// The first one, after all places have been tried.
@@ -43,7 +43,9 @@ impl Keyring {
         let host = keys::canonical(host);
         let mut any = false;
         let mut first_error = None;
-        for file in &self.files {
+        let named = self.files.iter().find(|file| file.named);
+        let files = named.map_or(self.files.as_slice(), std::slice::from_ref);
+        for file in files {
             match self.forget_in(file, host) {
                 Ok(found) => any |= found,
                 Err(error) => first_error = first_error.or(Some(error)),
@@ -81,7 +83,7 @@ impl Keyring {
     /// The file that new credentials for a registry belong in.
     fn file_for(&self, host: &str) -> Result<Contents> {
         let read = |file: &AuthFile| Ok(Contents::read(file)?.unwrap_or_else(|| Contents::empty(file)));
-        if let Some(named) = self.files.iter().find(|file| file.required) {
+        if let Some(named) = self.files.iter().find(|file| file.named) {
             return read(named);
         }
         for file in &self.files {

@@ -83,7 +83,7 @@ impl Keyring {
         for file in &self.files {
             let contents = match Contents::read(file)? {
                 Some(contents) => contents,
-                None if file.required => {
+                None if file.named => {
                     let message = format!("the file of credentials {} does not exist", file.path.display());
                     return Err(Error::new(ErrorKind::NotFound, message));
                 }

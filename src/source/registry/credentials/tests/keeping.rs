@@ -43,7 +43,7 @@ fn a_first_login_makes_dockers_file() {
 
 #[test]
 fn a_file_that_the_user_named_is_written_and_no_other() {
-    let home = Home::new().with("config.json", &auths(&[("docker.io", "old:1")])).required("auth.json");
+    let home = Home::new().with("config.json", &auths(&[("docker.io", "old:1")])).named("auth.json");
     assert_eq!(home.keep("docker.io", "me/hub").unwrap(), Kept::File(home.path("auth.json")));
     assert_eq!(json(&home.path("auth.json")), json!({"auths": {"docker.io": {"auth": "bWU6aHVi"}}}));
     assert_eq!(home.read("config.json"), auths(&[("docker.io", "old:1")]));
@@ -180,4 +180,13 @@ fn one_bad_place_does_not_keep_the_others() {
     // A common helper that was never installed has nothing of a registry of which there is no trace.
     let home = Home::new().with("config.json", r#"{"credsStore":"gone"}"#);
     assert!(!home.forget("r.io"));
+}
+
+#[test]
+fn what_is_forgotten_is_forgotten_in_the_file_that_the_user_named() {
+    let home = Home::new().with("config.json", &auths(&[("r.io", "old:1")])).named("auth.json");
+    assert!(!home.forget("r.io"));
+    home.keep("r.io", "me/pw").unwrap();
+    assert!(home.forget("r.io"));
+    assert_eq!(home.read("config.json"), auths(&[("r.io", "old:1")]));
 }

@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn the_flag_wins_and_no_file_is_read() {
-    let mut home = Home::new().with("auth.json", "nonsense").required("none.json");
+    let mut home = Home::new().with("auth.json", "nonsense").named("none.json");
     home.explicit = Some(("me".into(), Secret::new("mine")));
     assert_eq!(home.find("quay.io", "a/b"), pair("me:mine", "--creds"));
 }
@@ -133,7 +133,7 @@ fn empty_entries_and_files_have_nothing() {
 
 #[test]
 fn a_file_that_the_user_named_has_to_exist() {
-    let home = Home::new().required("auth.json").with("config.json", &auths(&[("r.io", "me:pass")]));
+    let home = Home::new().named("auth.json").with("config.json", &auths(&[("r.io", "me:pass")]));
     assert_eq!(home.error("r.io"), "the file of credentials auth.json does not exist");
 }
 
@@ -165,7 +165,7 @@ fn errors_name_file_and_key_but_no_content() {
     }
     let home = Home::new().with("auth.json", "");
     let kind = AuthFileKind::Containers;
-    let directory = AuthFile { path: home.path("bin"), kind, required: false };
+    let directory = AuthFile { path: home.path("bin"), kind, named: false };
     let error = Keyring::new(None, vec![directory]).find("r.io", "a", &mut |_| ()).unwrap_err();
     assert_eq!(home.short(&error.to_string()), "read bin");
 }

@@ -41,18 +41,18 @@ impl Home {
     }
 
     /// With one more file that the user named.
-    fn required(mut self, name: &str) -> Self {
+    fn named(mut self, name: &str) -> Self {
         self.name(name, true);
         self
     }
 
-    fn name(&mut self, name: &str, required: bool) {
+    fn name(&mut self, name: &str, named: bool) {
         let kind = match name {
             "config.json" => AuthFileKind::Docker,
             ".dockercfg" => AuthFileKind::Dockercfg,
             _ => AuthFileKind::Containers,
         };
-        self.files.push(AuthFile { path: self.path(name), kind, required });
+        self.files.push(AuthFile { path: self.path(name), kind, named });
     }
 
     /// With a helper: a shell script that finds the server, or the login to keep, in `$input`.
