@@ -67,6 +67,36 @@ impl Failure {
     }
 }
 
+/// The failures of several pieces of work, where one does not keep the others from being done.
+#[derive(Debug, Default)]
+pub struct Failures(Vec<Told>);
+
+impl Failures {
+    /// The result of one piece of work, if it was done.
+    ///
+    /// # Errors
+    /// What ends the command at once: a signal, and a reader that went away.
+    pub fn keep<T>(&mut self, outcome: Outcome<T>) -> Outcome<Option<T>> {
+        let mut errors = match outcome {
+            Ok(value) => return Ok(Some(value)),
+            Err(Failure::Errors(errors)) => errors,
+            Err(other) => return Err(other),
+        };
+        if errors.iter().any(|told| matches!(told.error.kind(), ErrorKind::Interrupted(_))) {
+            // The signal decides the exit code, so it stands in front.
+            errors.append(&mut self.0);
+            return Err(Failure::Errors(errors));
+        }
+        self.0.append(&mut errors);
+        Ok(None)
+    }
+
+    /// `Ok` where nothing failed.
+    pub fn end(self) -> Outcome {
+        Failure::unless_empty(self.0)
+    }
+}
+
 /// The exit code for an error of this kind.
 pub fn exit_code(kind: ErrorKind) -> u8 {
     match kind {
@@ -150,6 +180,22 @@ mod tests {
         assert_eq!(code(vec![told(ErrorKind::NotFound, true), told(ErrorKind::InUse, false)]), 2);
         assert_eq!(code(vec![told(ErrorKind::NotFound, true)]), 0);
         assert_eq!(Failure::ClosedPipe.exit_code(), 0);
+    }
+
+    #[test]
+    fn a_signal_ends_a_series_and_an_error_does_not() {
+        let failed = |kind| -> Outcome { Err(Error::new(kind, "x").into()) };
+        let mut failures = Failures::default();
+        assert!(matches!(failures.keep(Ok(5)), Ok(Some(5))));
+        assert!(matches!(failures.keep(failed(ErrorKind::NotInRegistry)), Ok(None)));
+        let ended = failures.keep(failed(ErrorKind::Interrupted(2))).unwrap_err();
+        assert_eq!(ended.exit_code(), 130);
+        assert!(matches!(&ended, Failure::Errors(errors) if errors.len() == 2));
+        let mut failures = Failures::default();
+        assert!(matches!(failures.keep::<()>(Err(Failure::ClosedPipe)), Err(Failure::ClosedPipe)));
+        assert!(matches!(failures.keep(failed(ErrorKind::RateLimited)), Ok(None)));
+        assert_eq!(failures.end().unwrap_err().exit_code(), 13);
+        assert!(Failures::default().end().is_ok());
     }
 
     #[test]

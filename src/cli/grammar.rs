@@ -7,17 +7,25 @@ use clap::builder::TypedValueParser as _;
 use clap::{Arg, ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::commands::completion::CompletionArgs;
+use super::commands::digest::DigestArgs;
 use super::commands::exists::ExistsArgs;
 use super::commands::images::ImagesArgs;
 use super::commands::import::ImportArgs;
 use super::commands::info::InfoArgs;
 use super::commands::inspect::InspectArgs;
 use super::commands::load::LoadArgs;
+use super::commands::login::LoginArgs;
+use super::commands::logout::LogoutArgs;
 use super::commands::man::ManArgs;
+use super::commands::manifest::ManifestInspectArgs;
 use super::commands::mount::MountArgs;
 use super::commands::mounts::MountsArgs;
+use super::commands::pull::PullArgs;
+use super::commands::push::PushArgs;
 use super::commands::rm::RmArgs;
 use super::commands::rmi::RmiArgs;
+use super::commands::search::SearchArgs;
+use super::commands::tags::TagsArgs;
 use super::commands::umount::UmountArgs;
 use super::commands::version::VersionArgs;
 use super::progress::Mode;
@@ -85,6 +93,8 @@ pub enum LogLevel {
 /// The commands in their flat spelling.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Download an image from a registry
+    Pull(PullArgs),
     /// Load an image from a directory, an archive or stdin
     Load(LoadArgs),
     /// Make a one-layer image of a root filesystem tar
@@ -100,12 +110,26 @@ pub enum Command {
     Rm(RmArgs),
     /// List images
     Images(ImagesArgs),
+    /// Upload an image to a registry
+    Push(PushArgs),
+    /// Authenticate to a registry
+    Login(LoginArgs),
+    /// Log out from a registry
+    Logout(LogoutArgs),
+    /// Search Docker Hub for images
+    Search(SearchArgs),
+    /// List the tags of a repository in a registry
+    Tags(TagsArgs),
+    /// Print the digest that an image has in its registry
+    Digest(DigestArgs),
     /// Show everything about images, as JSON
     Inspect(InspectArgs),
     /// Remove images
     Rmi(RmiArgs),
     /// Manage images
     Image(Group<ImageCommand>),
+    /// Look at image manifests and manifest lists in registries
+    Manifest(Group<ManifestCommand>),
     /// Show the state root and what this machine offers
     Info(InfoArgs),
     /// Look after the state root
@@ -143,12 +167,25 @@ pub enum ImageCommand {
     Ls(ImagesArgs),
     /// Mount an image, or a saved view again; without arguments, list views
     Mount(MountArgs),
+    /// Download an image from a registry
+    Pull(PullArgs),
+    /// Upload an image to a registry
+    Push(PushArgs),
     /// Remove images
     #[command(visible_alias = "remove")]
     Rm(RmiArgs),
+    /// Search Docker Hub for images
+    Search(SearchArgs),
     /// Unmount views
     #[command(visible_alias = "unmount")]
     Umount(UmountArgs),
+}
+
+/// `rootlay manifest …`
+#[derive(Debug, Subcommand)]
+pub enum ManifestCommand {
+    /// Display an image manifest, or manifest list
+    Inspect(ManifestInspectArgs),
 }
 
 /// `rootlay system …`
@@ -161,6 +198,14 @@ pub enum SystemCommand {
 /// One command, whichever way it was spelled.
 #[derive(Debug)]
 pub enum Action {
+    Pull(PullArgs),
+    Push(PushArgs),
+    Login(LoginArgs),
+    Logout(LogoutArgs),
+    Search(SearchArgs),
+    Tags(TagsArgs),
+    Digest(DigestArgs),
+    ManifestInspect(ManifestInspectArgs),
     Load(LoadArgs),
     Import(ImportArgs),
     Mount(MountArgs),
@@ -180,6 +225,14 @@ pub enum Action {
 impl From<Command> for Action {
     fn from(command: Command) -> Self {
         match command {
+            Command::Pull(args) | Command::Image(Group { command: ImageCommand::Pull(args) }) => Self::Pull(args),
+            Command::Push(args) | Command::Image(Group { command: ImageCommand::Push(args) }) => Self::Push(args),
+            Command::Search(args) | Command::Image(Group { command: ImageCommand::Search(args) }) => Self::Search(args),
+            Command::Manifest(Group { command: ManifestCommand::Inspect(args) }) => Self::ManifestInspect(args),
+            Command::Login(args) => Self::Login(args),
+            Command::Logout(args) => Self::Logout(args),
+            Command::Tags(args) => Self::Tags(args),
+            Command::Digest(args) => Self::Digest(args),
             Command::Load(args) | Command::Image(Group { command: ImageCommand::Load(args) }) => Self::Load(args),
             Command::Import(args) | Command::Image(Group { command: ImageCommand::Import(args) }) => Self::Import(args),
             Command::Mount(args) | Command::Image(Group { command: ImageCommand::Mount(args) }) => Self::Mount(args),
@@ -197,6 +250,23 @@ impl From<Command> for Action {
             Command::Completion(args) => Self::Completion(args),
             Command::Man(args) => Self::Man(args),
         }
+    }
+}
+
+impl Action {
+    /// Whether it is to say what happens between this machine and registries.
+    pub fn explains(&self) -> bool {
+        let connection = match self {
+            Self::Pull(args) => &args.registry.connection,
+            Self::Push(args) => &args.registry.connection,
+            Self::Search(args) => &args.registry.connection,
+            Self::Tags(args) => &args.registry.connection,
+            Self::Digest(args) => &args.registry.connection,
+            Self::ManifestInspect(args) => &args.registry.connection,
+            Self::Login(args) => &args.connection,
+            _ => return false,
+        };
+        connection.explain
     }
 }
 

@@ -8,6 +8,14 @@ use super::grammar::Action;
 /// What a command works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topic {
+    /// An image comes from a registry.
+    Pulling,
+    /// An image goes to a registry.
+    Pushing,
+    /// A registry is asked something about a name.
+    Asking,
+    /// Credentials are checked or forgotten.
+    Credentials,
     /// An image is read into the store.
     Loading,
     /// An image becomes a view in its own directory.
@@ -30,6 +38,10 @@ impl Topic {
     /// The topic of a command, if there are hints for it.
     pub fn of(action: &Action) -> Option<Self> {
         Some(match action {
+            Action::Pull(_) => Self::Pulling,
+            Action::Push(_) => Self::Pushing,
+            Action::Digest(_) | Action::ManifestInspect(_) | Action::Tags(_) | Action::Search(_) => Self::Asking,
+            Action::Login(_) | Action::Logout(_) => Self::Credentials,
             Action::Load(_) | Action::Import(_) => Self::Loading,
             Action::Mount(args) if args.is_again() => Self::Remounting,
             Action::Mount(args) if args.names_target() => Self::MountingOn,
@@ -57,18 +69,26 @@ pub fn hints(errors: &[Told], topic: Option<Topic>) -> Vec<&'static str> {
 }
 
 fn hint(topic: Topic, kind: ErrorKind) -> Option<&'static str> {
-    use Topic::{Images, Loading, Mounting, MountingOn, Remounting, RemovingImages, RemovingViews, Unmounting};
+    use Topic::{
+        Credentials, Images, Loading, Mounting, MountingOn, Pulling, Pushing, Remounting, RemovingImages,
+        RemovingViews, Unmounting,
+    };
     match (topic, kind) {
-        (Mounting | Images | RemovingImages, ErrorKind::NotFound) => {
+        (_, ErrorKind::Unreachable) => Some("`--log-level debug` shows which servers were tried, and why"),
+        (Credentials, ErrorKind::Authentication) => None,
+        (_, ErrorKind::Authentication) => Some("`rootlay login REGISTRY` stores credentials for a registry"),
+        (_, ErrorKind::RateLimited) => Some("registries allow more to users who are known: see `rootlay login`"),
+        (_, ErrorKind::DigestMismatch) => Some("`--log-level debug` shows which server sent it"),
+        (Pushing | Mounting | Images | RemovingImages, ErrorKind::NotFound) => {
             Some("`rootlay images` lists the images that are here")
         }
         (Remounting | Unmounting | RemovingViews, ErrorKind::NotFound) => Some("`rootlay mounts` lists the views"),
         (Unmounting, ErrorKind::InUse) => Some("`rootlay umount --lazy` detaches a view that is in use"),
         (RemovingImages, ErrorKind::InUse) => Some("`rootlay mounts` lists the views that use images"),
-        (Loading | Mounting | MountingOn | Remounting, ErrorKind::Unsupported) => {
+        (Pulling | Loading | Mounting | MountingOn | Remounting, ErrorKind::Unsupported) => {
             Some("`rootlay info` shows what the kernel and the file system offer")
         }
-        (Loading | Mounting | MountingOn | Remounting, ErrorKind::NoSpace) => {
+        (Pulling | Loading | Mounting | MountingOn | Remounting, ErrorKind::NoSpace) => {
             Some("`rootlay rmi` removes images that are not needed")
         }
         _ => None,
@@ -88,5 +108,14 @@ mod tests {
         assert_eq!(found, ["`rootlay mounts` lists the views"]);
         assert!(hints(&[missing(true)], Some(Topic::RemovingImages)).is_empty());
         assert!(hints(&[missing(false)], None).is_empty());
+    }
+
+    #[test]
+    fn who_is_refused_is_told_of_login_unless_that_was_it() {
+        let refused = [Told::from(Error::new(ErrorKind::Authentication, "x"))];
+        let hint = "`rootlay login REGISTRY` stores credentials for a registry";
+        assert_eq!(hints(&refused, Some(Topic::Mounting)), [hint]);
+        assert_eq!(hints(&refused, Some(Topic::Asking)), [hint]);
+        assert!(hints(&refused, Some(Topic::Credentials)).is_empty());
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use caps::{CapSet, Capability};
 use rootlay::cancel::Cancel;
-use rootlay::ops::{Options, Rootlay};
+use rootlay::ops::{Options, Registries, RegistryOptions, Rootlay};
+use rootlay::progress::Progress as _;
 use rootlay::{Error, ErrorKind, Result};
 
 use super::printable;
@@ -44,6 +45,26 @@ impl Host {
     /// Ends the display of progress, before results are printed.
     pub fn settle(&self) {
         self.screen.finish();
+    }
+
+    /// Tells a person something that is no error.
+    pub fn warn(&self, warning: &str) {
+        self.screen.warning(warning);
+    }
+
+    /// Tells a person what goes on, in Docker's words.
+    pub fn status(&self, status: &str) {
+        self.screen.status(status);
+    }
+
+    /// The flag that a signal raises.
+    pub fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
+    /// The registries of the world. Needs no privileges and touches no state root.
+    pub fn registries(&self, options: RegistryOptions) -> Result<Registries> {
+        Registries::new(options, self.cancel.clone())
     }
 
     /// Tells a person what they may have meant.

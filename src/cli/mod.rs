@@ -1,16 +1,21 @@
 //! The command line: words, tables, progress, exit codes. It decides nothing about images; `rootlay::ops` does.
 
 mod commands;
+mod duration;
 mod failure;
 mod glob;
+mod go_json;
 mod grammar;
 mod hints;
 mod host;
 mod limits;
 mod listing;
+mod log;
 mod output;
 mod printable;
 mod progress;
+mod prompt;
+mod registry;
 mod signals;
 mod table;
 mod time;
@@ -23,10 +28,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use rootlay::cancel::Cancel;
-use tracing_subscriber::filter::LevelFilter;
 
 use failure::{Failure, Outcome, USAGE};
-use grammar::{Action, Cli, LogLevel};
+use grammar::{Action, Cli, Global, LogLevel};
 use host::Host;
 use output::Output;
 use progress::{Mode, Screen};
@@ -53,20 +57,29 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, args: &[OsString]) -> ExitCode {
-    log(cli.global.log_level);
-    let mode = if cli.global.quiet { Mode::None } else { cli.global.progress };
-    let screen = Arc::new(Screen::new(mode));
+    let action = Action::from(cli.command);
+    let screen = Arc::new(Screen::new(mode(&cli.global, action.explains())));
+    log::start(cli.global.log_level, action.explains(), &screen);
     let cancel = Cancel::new();
     if let Err(error) = signals::watch(&cancel) {
         return end(Err(error.into()), None, args);
     }
-    let action = Action::from(cli.command);
     let topic = hints::Topic::of(&action);
     let host = Host::new(cli.global.root, Arc::clone(&screen), cancel);
     let mut out = Output::stdout();
     let outcome = commands::run(action, &host, &mut out);
     screen.finish();
     end(outcome.and_then(|()| out.flush()), topic, args)
+}
+
+/// How progress is shown. Explanations and messages for developers are read from top to bottom, and so is progress then.
+fn mode(global: &Global, explain: bool) -> Mode {
+    let verbose = explain || matches!(global.log_level, LogLevel::Trace | LogLevel::Debug);
+    match global.progress {
+        _ if global.quiet => Mode::None,
+        Mode::Auto | Mode::Tty if verbose => Mode::Plain,
+        chosen => chosen,
+    }
 }
 
 /// Says what went wrong and makes the exit code of it.
@@ -93,16 +106,4 @@ fn end(outcome: Outcome, topic: Option<hints::Topic>, args: &[OsString]) -> Exit
 /// Writes to stderr. When that is closed there is nobody to tell.
 fn tell(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
-}
-
-fn log(level: LogLevel) {
-    let level = match level {
-        LogLevel::Trace => LevelFilter::TRACE,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Off => LevelFilter::OFF,
-    };
-    tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_ansi(false).without_time().init();
 }

@@ -20,16 +20,21 @@ pub fn word(bytes: &[u8]) -> String {
     out
 }
 
-fn escape(text: &str, dangerous: impl Fn(char) -> bool) -> String {
+fn escape(text: &str, concerned: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
-        if (letter.is_control() || reorders(letter)) && dangerous(letter) {
+        if is_dangerous(letter) && concerned(letter) {
             out.extend(letter.escape_default());
         } else {
             out.push(letter);
         }
     }
     out
+}
+
+/// Whether a terminal would obey it.
+pub fn is_dangerous(letter: char) -> bool {
+    letter.is_control() || reorders(letter)
 }
 
 /// Marks that make a terminal show a line in another order than it is written.

@@ -4,26 +4,34 @@ use std::time::Duration;
 
 /// A size in decimal units with three significant digits: `5.61MB`.
 pub fn human_size(bytes: u64) -> String {
+    size_with(bytes, 3)
+}
+
+/// A size with four significant digits, as Docker shows progress: `880.4MB`.
+pub fn exact_size(bytes: u64) -> String {
+    size_with(bytes, 4)
+}
+
+fn size_with(bytes: u64, digits: usize) -> String {
     const UNITS: [&str; 9] = ["B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"];
-    #[expect(clippy::cast_precision_loss, reason = "three digits are printed")]
+    #[expect(clippy::cast_precision_loss, reason = "a few digits are printed")]
     let mut size = bytes as f64;
     let mut unit = 0;
     while size >= 1000.0 && unit + 1 < UNITS.len() {
         size /= 1000.0;
         unit += 1;
     }
-    format!("{}{}", general(size), UNITS[unit])
+    format!("{}{}", general(size, digits), UNITS[unit])
 }
 
-/// C's and Go's `%.3g` of a number that is not negative. It turns to an exponent at 999.5 already (`1e+03`): scripts
-/// that compare with Docker's column see the same text.
-fn general(number: f64) -> String {
-    const DIGITS: usize = 3;
-    let scientific = format!("{number:.*e}", DIGITS - 1);
+/// C's and Go's `%.3g` (for three digits) of a number that is not negative. It turns to an exponent at 999.5 already
+/// (`1e+03`): scripts that compare with Docker's column see the same text.
+fn general(number: f64, digits: usize) -> String {
+    let scientific = format!("{number:.*e}", digits - 1);
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     match usize::try_from(exponent) {
-        Ok(places) if places < DIGITS => trim_zeros(&format!("{number:.*}", DIGITS - 1 - places)).to_owned(),
+        Ok(places) if places < digits => trim_zeros(&format!("{number:.*}", digits - 1 - places)).to_owned(),
         Ok(places) => format!("{}e+{places:02}", trim_zeros(mantissa)),
         Err(_) => trim_zeros(&format!("{number:.4}")).to_owned(),
     }
@@ -84,6 +92,15 @@ mod tests {
             (u64::MAX, "18.4EB"),
         ] {
             assert_eq!(human_size(bytes), expected, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn s12_progress_has_four_digits() {
+        for (bytes, expected) in
+            [(0, "0B"), (34_600_000, "34.6MB"), (880_412_345, "880.4MB"), (1_234_567, "1.235MB"), (999_990, "1000kB")]
+        {
+            assert_eq!(exact_size(bytes), expected, "{bytes}");
         }
     }
 

@@ -7,22 +7,51 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nix::errno::Errno;
 
 use super::store::ContentStore;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::oci::{Digest, Hasher};
 use crate::sys::dir::Dir;
 use crate::sys::errno::SysError;
 
-/// A blob that is being written. Dropped before its commit, it leaves nothing behind.
+/// A blob that is being written. What becomes of it when it is dropped before its commit, its target says.
 #[derive(Debug)]
 pub struct Ingest {
-    staging: Dir,
+    dir: Dir,
     name: String,
-    file: File,
+    target: Target,
     expected: Digest,
     size: u64,
     written: u64,
     hasher: Option<Hasher>,
     committed: bool,
+}
+
+/// Where the bytes go.
+#[derive(Debug)]
+enum Target {
+    /// Into a new file, which goes when the ingest is dropped.
+    Staged(File),
+    /// Behind the bytes that an earlier attempt left; what was written stays for the next one.
+    Partial {
+        /// The file.
+        file: File,
+        /// How many bytes are in it already: they are only looked at.
+        kept: u64,
+    },
+    /// Nowhere: the blob is in the store, and is looked at again.
+    Stored,
+}
+
+/// A file that an earlier attempt may have begun. Nobody else has it.
+#[derive(Debug)]
+pub struct PartialFile {
+    /// Its directory.
+    pub dir: Dir,
+    /// Its name there.
+    pub name: String,
+    /// The file, locked; it is written behind its end.
+    pub file: File,
+    /// How many bytes it has.
+    pub kept: u64,
 }
 
 impl Ingest {
@@ -33,11 +62,7 @@ impl Ingest {
         loop {
             let name = format!("blob-{}-{}", expected.short(), NEXT.fetch_add(1, Ordering::Relaxed));
             match staging.create_file(name.as_bytes(), 0o644) {
-                Ok(file) => {
-                    let hasher = Some(expected.algorithm().hasher());
-                    let expected = expected.clone();
-                    return Ok(Self { staging, name, file, expected, size, written: 0, hasher, committed: false });
-                }
+                Ok(file) => return Ok(Self::begin(staging, name, Target::Staged(file), expected, size)),
                 // Another process uses the same directory.
                 Err(error) if error.errno() == Errno::EEXIST => {}
                 Err(error) => return Err(error.into()),
@@ -45,24 +70,49 @@ impl Ingest {
         }
     }
 
+    /// Goes on with a blob. Its first bytes, those that are kept, have to be written once more: they are hashed.
+    pub fn resume(partial: PartialFile, expected: &Digest, size: u64) -> Self {
+        let PartialFile { dir, name, file, kept } = partial;
+        Self::begin(dir, name, Target::Partial { file, kept }, expected, size)
+    }
+
+    /// Looks again at a blob that is in the store already.
+    pub fn stored(staging: &Dir, expected: &Digest, size: u64) -> Result<Self> {
+        Ok(Self::begin(staging.try_clone()?, String::new(), Target::Stored, expected, size))
+    }
+
+    fn begin(dir: Dir, name: String, target: Target, expected: &Digest, size: u64) -> Self {
+        let hasher = Some(expected.algorithm().hasher());
+        Self { dir, name, target, expected: expected.clone(), size, written: 0, hasher, committed: false }
+    }
+
     /// Checks that everything arrived: first the size, then the digest. May be called more than once.
     ///
     /// # Errors
-    /// Refused, with what was expected and what came.
+    /// With what was expected and what came: refused, or a mismatch where the bytes came over a network.
     pub fn verify(&mut self) -> Result<()> {
         let Self { expected, size, written, .. } = self;
         if written != size {
-            return Err(Error::refused(format!("blob {expected}: expected {size} bytes, got {written}")));
+            let message = format!("blob {expected}: expected {size} bytes, got {written}");
+            return Err(self.mismatch(message));
         }
         let Some(hasher) = self.hasher.take() else {
             return Ok(());
         };
         let got = hasher.clone().finish();
-        if got != *expected {
+        if got != self.expected {
             self.hasher = Some(hasher);
-            return Err(Error::refused(format!("expected blob {expected}, got {got}")));
+            return Err(self.mismatch(format!("expected blob {}, got {got}", self.expected)));
         }
         Ok(())
+    }
+
+    fn mismatch(&self, message: String) -> Error {
+        let kind = match self.target {
+            Target::Staged(_) => ErrorKind::Refused,
+            Target::Partial { .. } | Target::Stored => ErrorKind::DigestMismatch,
+        };
+        Error::new(kind, message)
     }
 
     /// Verifies and gives the blob its name. A blob that is here already is success.
@@ -70,14 +120,17 @@ impl Ingest {
     /// Nothing is synced: the commit of the image does that.
     pub fn commit(mut self, store: &ContentStore) -> Result<()> {
         self.verify()?;
-        store.adopt(&self.staging, self.name.as_bytes(), &self.expected, self.size)?;
+        match self.target {
+            Target::Stored => {}
+            _ => store.adopt(&self.dir, self.name.as_bytes(), &self.expected, self.size)?,
+        }
         self.committed = true;
         Ok(())
     }
 }
 
 impl Write for Ingest {
-    /// Fails as soon as one byte more than expected comes (an [`Error`] of kind `Refused` inside).
+    /// Fails as soon as one byte more than expected comes (with an [`Error`] inside).
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if bytes.is_empty() {
             return Ok(0);
@@ -85,9 +138,16 @@ impl Write for Ingest {
         let Self { expected, size, written, .. } = self;
         if bytes.len() as u64 > *size - *written {
             let message = format!("blob {expected}: expected {size} bytes, got more");
-            return Err(Error::refused(message).into_io());
+            return Err(self.mismatch(message).into_io());
         }
-        let count = match self.file.write(bytes) {
+        let result = match &mut self.target {
+            Target::Stored => Ok(bytes.len()),
+            Target::Partial { kept, .. } if *written < *kept => {
+                Ok(usize::try_from(*kept - *written).map_or(bytes.len(), |left| left.min(bytes.len())))
+            }
+            Target::Staged(file) | Target::Partial { file, .. } => file.write(bytes),
+        };
+        let count = match result {
             // Callers try that again.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
             Err(error) => {
@@ -104,15 +164,24 @@ impl Write for Ingest {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        match &mut self.target {
+            Target::Staged(file) | Target::Partial { file, .. } => file.flush(),
+            Target::Stored => Ok(()),
+        }
     }
 }
 
 impl Drop for Ingest {
     fn drop(&mut self) {
-        if !self.committed {
+        let goes = match &self.target {
+            Target::Staged(_) => !self.committed,
+            // Nothing came, so there is nothing to go on with.
+            Target::Partial { kept, .. } => !self.committed && self.written == 0 && *kept == 0,
+            Target::Stored => false,
+        };
+        if goes {
             // A file that cannot be removed is debris of the staging directory, which is swept.
-            let _ = self.staging.remove_file(self.name.as_bytes());
+            let _ = self.dir.remove_file(self.name.as_bytes());
         }
     }
 }

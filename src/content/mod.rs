@@ -7,7 +7,7 @@
 mod ingest;
 mod store;
 
-pub use ingest::Ingest;
+pub use ingest::{Ingest, PartialFile};
 pub use store::ContentStore;
 
 #[cfg(test)]

@@ -65,6 +65,14 @@ impl ContentStore {
         Ok(content)
     }
 
+    /// Removes a blob that turned out to be damaged. One that is gone already is success.
+    pub fn remove_damaged(&self, digest: &Digest) -> Result<()> {
+        match self.directory(digest.algorithm())?.map(|directory| directory.remove_file(digest.hex().as_bytes())) {
+            Some(Err(error)) if error.errno() != Errno::ENOENT => Err(error).context(|| format!("remove blob {digest}")),
+            _ => Ok(()),
+        }
+    }
+
     /// The digests of all blobs, sorted. Other names are ignored.
     #[cfg(test)]
     pub fn list(&self) -> Result<Vec<Digest>> {

@@ -129,3 +129,76 @@ fn a_damaged_blob_is_noticed_and_a_cut_one_replaced() {
     std::fs::write(path.with_file_name("debris"), "").unwrap();
     assert_eq!(bench.store.list().unwrap(), [digest]);
 }
+
+impl Bench {
+    /// A download of which `kept` is here.
+    fn partial(&self, name: &str, kept: &[u8]) -> PartialFile {
+        let mut file = self.staging.open_or_create_file(name.as_bytes(), 0o644).unwrap();
+        file.set_len(0).unwrap();
+        file.write_all(kept).unwrap();
+        let dir = self.staging.try_clone().unwrap();
+        PartialFile { dir, name: name.to_owned(), file, kept: kept.len() as u64 }
+    }
+}
+
+#[test]
+fn a_download_goes_on_behind_what_is_kept() {
+    let bench = bench();
+    let digest = Digest::of(b"abcdef");
+    for cut in 0..=6 {
+        let mut ingest = Ingest::resume(bench.partial("part", &b"abcdef"[..cut]), &digest, 6);
+        // Pieces that end before, at and behind the end of what is kept.
+        for piece in [&b"abc"[..], b"d", b"ef"] {
+            ingest.write_all(piece).unwrap();
+        }
+        ingest.commit(&bench.store).unwrap();
+        assert_eq!(bench.store.read(&digest, 10).unwrap(), b"abcdef");
+        assert_eq!(bench.staged(), 0, "{cut}");
+        bench.store.remove_damaged(&digest).unwrap();
+    }
+    bench.store.remove_damaged(&digest).unwrap();
+}
+
+#[test]
+fn an_interrupted_download_stays_and_an_empty_one_does_not() {
+    let bench = bench();
+    let digest = Digest::of(b"abcdef");
+    let mut ingest = Ingest::resume(bench.partial("part", b"ab"), &digest, 6);
+    ingest.write_all(b"abcd").unwrap();
+    drop(ingest);
+    let mut kept = String::new();
+    bench.staging.open_file(b"part").unwrap().read_to_string(&mut kept).unwrap();
+    assert_eq!(kept, "abcd");
+    drop(Ingest::resume(bench.partial("part", b""), &digest, 6));
+    assert_eq!(bench.staged(), 0);
+}
+
+#[test]
+fn wrong_bytes_of_a_network_are_a_mismatch() {
+    let bench = bench();
+    let digest = Digest::of(b"abcdef");
+    for (kept, rest) in [(&b""[..], &b"abcdeX"[..]), (b"aX", b"aXcdef"), (b"ab", b"abcd")] {
+        let mut ingest = Ingest::resume(bench.partial("part", kept), &digest, 6);
+        ingest.write_all(rest).unwrap();
+        assert_eq!(ingest.commit(&bench.store).unwrap_err().kind(), ErrorKind::DigestMismatch);
+    }
+    let mut ingest = Ingest::resume(bench.partial("part", b""), &digest, 6);
+    let error = Error::from(ingest.write_all(b"abcdefg").unwrap_err());
+    assert_eq!(error.kind(), ErrorKind::DigestMismatch);
+    assert_eq!(bench.store.size_of(&digest).unwrap(), None);
+}
+
+#[test]
+fn a_stored_blob_is_looked_at_again() {
+    let bench = bench();
+    let digest = Digest::of(b"abc");
+    bench.ingest(&digest, 3, b"abc").unwrap();
+    let again = |content: &[u8]| {
+        let mut ingest = Ingest::stored(&bench.staging, &digest, 3).unwrap();
+        ingest.write_all(content).unwrap();
+        ingest.commit(&bench.store)
+    };
+    again(b"abc").unwrap();
+    assert_eq!(again(b"abX").unwrap_err().kind(), ErrorKind::DigestMismatch);
+    assert_eq!((bench.store.size_of(&digest).unwrap(), bench.staged()), (Some(3), 0));
+}

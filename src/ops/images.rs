@@ -70,7 +70,7 @@ impl Rootlay {
         Ok(images)
     }
 
-    fn why_broken(&self, record: &ImageRecord) -> Result<Option<String>> {
+    pub(super) fn why_broken(&self, record: &ImageRecord) -> Result<Option<String>> {
         for id in &record.diff_ids {
             if self.store.open_committed(Kind::Layer, &id.0)?.is_none() {
                 return Ok(Some(format!("layer {id} is missing")));

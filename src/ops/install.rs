@@ -1,18 +1,18 @@
 //! What load and import share: from documents and a source of blobs to an image that is recorded.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::lowers::{self, Workspace};
-use super::{Limits, Oddities, Rootlay, unpack};
+use super::{Jobs, Limits, Oddities, Rootlay, unpack};
 use crate::cancel::Cancel;
 use crate::content::Ingest;
 use crate::error::{ErrorKind, Result};
 use crate::oci::{ChainId, Descriptor, DiffId, Digest, ImageConfig, Manifest, Reference};
 use crate::progress::Progress;
-use crate::source::Source;
+use crate::source::{Resolved, Source};
 use crate::store::{self, Installed, Item, Keep, Kind, ManifestRecord, Staging, Store};
 
 /// One run that brings images in: its staging directory, its lease, and what it has committed.
@@ -24,9 +24,13 @@ pub(super) struct Run<'a> {
     pub cancel: &'a Cancel,
     pub limits: Limits,
     pub oddities: Oddities,
+    /// How many layers at once.
+    pub jobs: Jobs,
     /// What records named when the run began.
     pub named: Keep,
     committed: Mutex<BTreeSet<Item>>,
+    /// Downloads that were begun or went on, and how many bytes of them were here.
+    transfers: Mutex<BTreeMap<Digest, u64>>,
     tasks: AtomicUsize,
 }
 
@@ -54,8 +58,10 @@ impl<'a> Run<'a> {
             cancel: &rootlay.cancel,
             limits,
             oddities,
+            jobs: None,
             named: Keep::default(),
             committed: Mutex::default(),
+            transfers: Mutex::default(),
             tasks: AtomicUsize::new(0),
         })
     }
@@ -65,8 +71,14 @@ impl<'a> Run<'a> {
     pub fn carry_out<T>(mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let result = work(&mut self);
         if let Err(error) = &result
-            && matches!(error.kind(), ErrorKind::Refused | ErrorKind::NoSpace)
+            && matches!(error.kind(), ErrorKind::Refused | ErrorKind::DigestMismatch | ErrorKind::NoSpace)
         {
+            let transfers = std::mem::take(&mut *self.transfers.lock().unwrap_or_else(PoisonError::into_inner));
+            for (blob, kept) in transfers {
+                if let Err(error) = self.store.cut_partial(&blob, kept) {
+                    tracing::debug!(%error, "what a refused image downloaded stays");
+                }
+            }
             let committed = self.committed.lock().unwrap_or_else(PoisonError::into_inner);
             if let Err(error) = self.store.discard(&self.staging, &committed) {
                 tracing::debug!(%error, "what a refused image committed stays");
@@ -97,6 +109,12 @@ impl<'a> Run<'a> {
             self.remember(Item::Blob(digest.clone()));
         }
         Ok(())
+    }
+
+    /// Remembers how much of a download was here before this run.
+    pub fn begin_transfer(&self, blob: &Digest, kept: u64) {
+        let mut transfers = self.transfers.lock().unwrap_or_else(PoisonError::into_inner);
+        transfers.entry(blob.clone()).or_insert(kept);
     }
 
     fn remember(&self, item: Item) {
@@ -169,7 +187,24 @@ impl<'a> Run<'a> {
     }
 }
 
-impl NewImage<'_> {
+impl<'a> NewImage<'a> {
+    /// The image that was found in a source.
+    pub fn of(resolved: &'a Resolved, names: Vec<Reference>, origin: String) -> Self {
+        let index = resolved.index.iter().chain(&resolved.nested);
+        Self {
+            descriptor: &resolved.manifest_descriptor,
+            manifest: &resolved.manifest,
+            config: &resolved.config,
+            indexes: index.map(|(descriptor, bytes)| (&descriptor.digest, bytes.as_slice())).collect(),
+            documents: vec![
+                (&resolved.manifest_descriptor.digest, resolved.manifest_bytes.as_slice()),
+                (&resolved.manifest.config.digest, resolved.config_bytes.as_slice()),
+            ],
+            names,
+            origin,
+        }
+    }
+
     fn all_documents(&self) -> impl Iterator<Item = (&Digest, &[u8])> {
         self.indexes.iter().chain(&self.documents).copied()
     }

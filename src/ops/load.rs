@@ -72,23 +72,7 @@ fn one(
         }
         None => candidate.names,
     };
-    let mut indexes = Vec::new();
-    if let Some((descriptor, bytes)) = &resolved.index {
-        indexes.push((&descriptor.digest, bytes.as_slice()));
-    }
-    indexes.extend(resolved.nested.iter().map(|(descriptor, bytes)| (&descriptor.digest, bytes.as_slice())));
-    let image = NewImage {
-        descriptor: &resolved.manifest_descriptor,
-        manifest: &resolved.manifest,
-        config: &resolved.config,
-        indexes,
-        documents: vec![
-            (&resolved.manifest_descriptor.digest, resolved.manifest_bytes.as_slice()),
-            (&resolved.manifest.config.digest, resolved.config_bytes.as_slice()),
-        ],
-        names: references.clone(),
-        origin: spec.to_string(),
-    };
+    let image = NewImage::of(&resolved, references.clone(), spec.to_string());
     Ok(Loaded { id: run.image(Some(source), &image)?, references })
 }
 

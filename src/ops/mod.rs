@@ -1,7 +1,7 @@
 //! The use cases, one file each. The only place that joins stores, sources, layers and mounts.
 //!
 //! ```text
-//! load, import ─► install ─► unpack (per layer, in parallel) ─► lowers (correction) ─► record
+//! load, import, pull ─► install ─► unpack (per layer, in parallel) ─► lowers (correction) ─► record
 //! mount, remount ─► lowers ─► attach            unmount, rm ─► liveness
 //! images, inspect, views, info: what is there   remove: names and images away
 //! ```
@@ -20,12 +20,14 @@ mod liveness;
 mod load;
 mod lowers;
 mod mount;
+mod parallel;
 mod pull;
 mod push;
 mod remove;
 mod rm;
 mod target;
 mod tee;
+mod transfer;
 mod unmount;
 mod unpack;
 mod views;

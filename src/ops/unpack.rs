@@ -2,52 +2,35 @@
 
 use std::io::{BufWriter, Write};
 use std::num::NonZero;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::install::Run;
-use super::tee::Tee;
+use super::parallel::{self, Check};
+use super::tee::{Step, Tee};
+use super::transfer;
 use crate::compression::Compression;
 use crate::content::Ingest;
-use crate::error::{Context, Error, ErrorKind, Result};
+use crate::error::{Context, ErrorKind, Result};
 use crate::layer::{self, LayerIndex, UnpackOptions, Unpacked};
 use crate::oci::{Descriptor, DiffId};
 use crate::progress::{Phase, Task};
 use crate::source::Source;
-use crate::store::{self, Found, Item, Kind};
+use crate::store::{self, Found, Item, Kind, LayerLock};
 use crate::sys::dir::Dir;
+
+/// How many layers are fetched at once, however few cores there are.
+const LEAST_TRANSFERS: usize = 4;
 
 /// One layer that has to be here.
 #[derive(Debug)]
-struct Job<'a> {
+pub(super) struct Job<'a> {
     /// Its place in the image, from 1.
     number: usize,
-    blob: &'a Descriptor,
+    pub blob: &'a Descriptor,
     diff_id: &'a DiffId,
-    task: Task,
+    pub task: Task,
 }
-
-/// Tells the other threads that one has failed.
-#[derive(Debug, Default)]
-struct Failure {
-    stop: AtomicBool,
-    first: Mutex<Option<(usize, Error)>>,
-}
-
-impl Failure {
-    /// Of several errors the one of the lowest layer is told.
-    fn add(&self, number: usize, error: Error) {
-        self.stop.store(true, Ordering::SeqCst);
-        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
-        if error.kind() != STOPPED && first.as_ref().is_none_or(|(lowest, _)| number < *lowest) {
-            *first = Some((number, error));
-        }
-    }
-}
-
-/// What a thread returns that stops because another one has failed: no signal has this number.
-const STOPPED: ErrorKind = ErrorKind::Interrupted(0);
 
 /// Makes sure that each layer is unpacked and its blob stored. `layers` are base first; a repeated one counts once.
 pub(super) fn layers(run: &Run<'_>, source: &dyn Source, layers: &[(&Descriptor, &DiffId)]) -> Result<()> {
@@ -60,61 +43,81 @@ pub(super) fn layers(run: &Run<'_>, source: &dyn Source, layers: &[(&Descriptor,
         let task = Task { id: run.next_task(), label: blob.digest.short().to_owned(), total: Some(blob.size) };
         jobs.push(Job { number: index + 1, blob, diff_id, task });
     }
+    let workers = workers(run, source);
+    if source.remote().is_some() {
+        jobs = transfer::announce(run, jobs, workers)?;
+    }
+    parallel::each(&jobs, workers, run.cancel, |job, check| {
+        let tried = || format!("layer {} ({})", job.number, job.blob.digest);
+        job.carry_out(run, source, check).context(tried)
+    })
+}
+
+/// How many layers at once. Those that come over a network wait for it most of the time.
+fn workers(run: &Run<'_>, source: &dyn Source) -> usize {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let next = AtomicUsize::new(0);
-    let failure = Failure::default();
-    thread::scope(|scope| {
-        for _ in 0..cores.min(jobs.len()) {
-            scope.spawn(|| {
-                while let Some(job) = jobs.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    if failure.stop.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    if let Err(error) = job.carry_out(run, source, &failure.stop) {
-                        failure.add(job.number, error.context(format!("layer {} ({})", job.number, job.blob.digest)));
-                    }
-                }
-            });
-        }
-    });
-    match failure.first.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        Some((_, error)) => Err(error),
-        None => Ok(()),
+    match (run.jobs, source.remote()) {
+        (Some(jobs), _) => jobs.get(),
+        (None, Some(_)) => cores.max(LEAST_TRANSFERS),
+        (None, None) => cores,
     }
 }
 
 impl Job<'_> {
-    fn carry_out(&self, run: &Run<'_>, source: &dyn Source, stop: &AtomicBool) -> Result<()> {
-        let check = || {
-            run.cancel.check()?;
-            if stop.load(Ordering::Relaxed) {
-                return Err(Error::new(STOPPED, "another layer failed"));
-            }
-            Ok(())
-        };
-        let lock = run.store.lock_layer(self.diff_id, &check)?;
+    /// Whether the layer is unpacked already. What is left of an earlier boot is taken away.
+    pub(super) fn is_here(&self, run: &Run<'_>) -> Result<bool> {
         match run.store.find(Kind::Layer, &self.diff_id.0, &run.named)? {
-            Found::Usable(_) => {
-                drop(lock);
-                run.progress.phase(&self.task, Phase::AlreadyExists);
-                return self.store_blob(run, source, &check);
-            }
+            Found::Usable(_) => return Ok(true),
             Found::Stale => run.store.discard_stale(&run.staging, Kind::Layer, &self.diff_id.0)?,
             Found::Missing => {}
         }
+        Ok(false)
+    }
+
+    fn carry_out(&self, run: &Run<'_>, source: &dyn Source, check: Check<'_>) -> Result<()> {
+        let lock = self.lock(run, check)?;
+        let is_here = self.is_here(run)?;
+        if let Some(remote) = source.remote() {
+            // The blob of a layer that is here need not be.
+            return match is_here {
+                true => {
+                    run.progress.phase(&self.task, Phase::AlreadyExists);
+                    Ok(())
+                }
+                false => transfer::layer(run, remote, self, check),
+            };
+        }
+        if is_here {
+            drop(lock);
+            run.progress.phase(&self.task, Phase::AlreadyExists);
+            return self.store_blob(run, source, check);
+        }
         run.progress.phase(&self.task, Phase::Extracting);
-        self.unpack(run, source, &check)?;
+        let watch = |step| {
+            if let Step::Passed(bytes) = step {
+                run.progress.advance(&self.task, bytes);
+            }
+            check()
+        };
+        self.unpack(run, Tee::new(source.open_blob(self.blob)?, self.ingest(run)?, &watch))?;
         drop(lock);
         run.progress.phase(&self.task, Phase::Complete);
         Ok(())
     }
 
-    fn unpack(&self, run: &Run<'_>, source: &dyn Source, check: &(dyn Fn() -> Result<()> + Sync)) -> Result<()> {
-        let passed = |bytes| {
-            run.progress.advance(&self.task, bytes);
+    /// Keeps others from unpacking the same layer. Whoever has to wait for that is shown waiting.
+    fn lock(&self, run: &Run<'_>, check: Check<'_>) -> Result<LayerLock> {
+        let asked = AtomicUsize::new(0);
+        run.store.lock_layer(self.diff_id, &|| {
+            if asked.fetch_add(1, Ordering::Relaxed) == 1 {
+                run.progress.phase(&self.task, Phase::Waiting);
+            }
             check()
-        };
-        let tee = Tee::new(source.open_blob(self.blob)?, self.ingest(run)?, &passed);
+        })
+    }
+
+    /// Unpacks what passes through `tee`, and puts blob and layer in their places.
+    pub(super) fn unpack(&self, run: &Run<'_>, tee: Tee<'_>) -> Result<()> {
         let new = unpack_into_place(run, tee, Some(self.diff_id), |ingest| run.keep_blob(ingest, &self.blob.digest))?;
         // The bytes decide (row 116).
         if !new.compression.fits(&self.blob.media_type) {
@@ -131,12 +134,12 @@ impl Job<'_> {
     }
 
     /// Stores the blob of a layer that is unpacked already.
-    fn store_blob(&self, run: &Run<'_>, source: &dyn Source, check: &(dyn Fn() -> Result<()> + Sync)) -> Result<()> {
+    fn store_blob(&self, run: &Run<'_>, source: &dyn Source, check: Check<'_>) -> Result<()> {
         if run.store.content().size_of(&self.blob.digest)? == Some(self.blob.size) {
             return Ok(());
         }
-        let passed = |_| check();
-        let ingest = Tee::new(source.open_blob(self.blob)?, self.ingest(run)?, &passed).finish()?;
+        let watch = |_| check();
+        let ingest = Tee::new(source.open_blob(self.blob)?, self.ingest(run)?, &watch).finish()?;
         run.keep_blob(ingest, &self.blob.digest)
     }
 }
@@ -169,7 +172,11 @@ pub(super) fn unpack_into_place(
             run.staging.dir().remove_tree(draft.as_bytes())?;
             // A blob that is not what its digest says explains whatever else is wrong with it.
             return match error.kind() {
-                ErrorKind::Refused => Err(tee.finish().err().unwrap_or(error)),
+                ErrorKind::Refused => match tee.finish() {
+                    // Unverified, what was wrong with it may be the network's fault.
+                    Err(better) => Err(better),
+                    Ok(_) => Err(error),
+                },
                 _ => Err(error),
             };
         }

@@ -25,6 +25,7 @@ use std::io::{Cursor, Read};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::cancel::Cancel;
 use crate::error::{Context, Error, ErrorKind, Result};
@@ -34,7 +35,9 @@ use crate::sys::errno::{SysError, escape};
 
 pub use registry::options::{AuthFile, AuthFileKind, Jobs, Proxies, RegistryOptions, Retry, Tls};
 pub use registry::secret::Secret;
-pub use registry::{Hit, Registries, RemoteDocument, RemoteManifest, login::Kept};
+pub use registry::{
+    Arrived, Destination, Hit, Kept, Outgoing, Registries, RemoteDocument, RemoteManifest, Repository,
+};
 pub use resolve::{Resolved, resolve};
 pub use select::select;
 pub use spec::SourceSpec;
@@ -64,6 +67,8 @@ pub enum Kind {
     Archive,
     /// An archive of `docker save`.
     DockerArchive,
+    /// A repository of a registry.
+    Registry,
 }
 
 /// A place with images. Blobs may be opened from several threads at once.
@@ -79,6 +84,27 @@ pub trait Source: Debug + Send + Sync {
     /// # Errors
     /// Refused naming the digest, if the source should have the blob and has not.
     fn open_blob(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>>;
+
+    /// The blobs of layers, where reading them is a transfer: what came of it is worth keeping.
+    fn remote(&self) -> Option<&dyn Remote> {
+        None
+    }
+}
+
+/// Blobs that come over a network, from one of several places.
+pub trait Remote: Sync {
+    /// How many places have them.
+    fn places(&self) -> usize;
+
+    /// The bytes of a blob from `from` on, unverified, but never more than it has. The first `skip` places are passed
+    /// over; where one fails the next one is asked. `retrying` is told how long it waits after a failure.
+    fn fetch<'a>(
+        &'a self,
+        blob: &'a Descriptor,
+        from: u64,
+        skip: usize,
+        retrying: &'a (dyn Fn(Duration) + Sync),
+    ) -> Box<dyn Read + Send + 'a>;
 }
 
 /// Opens a source. `scratch` is a private directory for what must be spooled: standard input, other streams, and

@@ -49,7 +49,7 @@ pub fn resolve(source: &dyn Source, root: &Descriptor, wanted: Option<&Platform>
             let image = Image::read(source, root.clone(), manifest, bytes)?;
             let platform = image.config.platform();
             if let Some(wanted) = wanted.filter(|wanted| wanted.rank(&platform).is_none()) {
-                return Err(Error::new(ErrorKind::NotFound, format!("image is for {platform}, not for {wanted}")));
+                return Err(Error::new(ErrorKind::NotFound, mismatch(wanted, &platform)));
             }
             return Ok(image.resolved(None, Vec::new()));
         }
@@ -205,6 +205,11 @@ pub(super) fn platform_of(source: &dyn Source, entry: &Descriptor) -> Result<Opt
     Ok(Some(config.platform()))
 }
 
+/// Docker's words.
+fn mismatch(wanted: &Platform, actual: &Platform) -> String {
+    format!("image was found but does not match the specified platform: wanted {wanted}, actual: {actual}")
+}
+
 fn nothing_fits(wanted: &Platform, offered: &[Platform]) -> Error {
     let mut names: Vec<String> = Vec::new();
     for name in offered.iter().filter(|platform| platform.rank(platform).is_some()).map(Platform::to_string) {
@@ -213,5 +218,5 @@ fn nothing_fits(wanted: &Platform, offered: &[Platform]) -> Error {
         }
     }
     let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    Error::new(ErrorKind::NotFound, format!("no image for {wanted}, there are: {names}"))
+    Error::new(ErrorKind::NotFound, format!("no matching manifest for {wanted} in the manifest list entries, there are: {names}"))
 }

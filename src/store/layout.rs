@@ -118,6 +118,7 @@ impl Store {
     pub(super) fn create_layout_files(&self) -> Result<()> {
         for algorithm in algorithms() {
             private_dir(&self.blobs, algorithm)?;
+            private_dir(&self.partial, algorithm)?;
         }
         let files: [(&[u8], &[u8]); 2] = [
             (b"oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#),

@@ -13,7 +13,7 @@ use crate::sys::dir::Dir;
 use crate::sys::lock::{self, Mode};
 
 /// How long a waiter sleeps between two looks at the lock and at its cancellation.
-const POLL: Duration = Duration::from_millis(20);
+pub(super) const POLL: Duration = Duration::from_millis(20);
 
 /// The store lock as somebody holds it. It goes with this value.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ impl Store {
 }
 
 /// Whether the open file is still the one that has this name.
-fn is_named(dir: &Dir, name: &str, file: &File) -> Result<bool> {
+pub(super) fn is_named(dir: &Dir, name: &str, file: &File) -> Result<bool> {
     match dir.stat(name.as_bytes()) {
         Ok(stat) => {
             let open = file.metadata()?;

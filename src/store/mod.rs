@@ -9,7 +9,7 @@
 //! merged/<alg>/<hex>/{diff,commit.json}               the lowest layers of a long stack as one directory
 //! images/<alg>/<hex>.json                 one record per image ID, with the names of the image
 //! views/<name>/{view.json,upper,work,merged}          mounts
-//! partial/                                downloads that can be resumed
+//! partial/<alg>/<hex>                     downloads that can be resumed, locked while one goes on
 //! staging/<unique>/                       everything unfinished, with a `lease` file that its owner keeps locked
 //! ```
 //!
@@ -34,6 +34,7 @@ mod layout;
 mod locks;
 mod mark;
 mod names;
+mod partial;
 mod record;
 mod shelf;
 mod staging;
@@ -51,11 +52,10 @@ use crate::oci::Digest;
 use crate::sys::dir::Dir;
 
 pub use clock::now;
-#[cfg(test)]
-pub use images::Name;
-pub use images::{Catalog, ImageRecord, Installed, ManifestRecord, Unreadable};
+pub use images::{Catalog, ImageRecord, Installed, ManifestRecord, Name, Unreadable};
+pub use locks::LayerLock;
 pub use mark::{Keep, chains};
-pub use names::{Resolved, ResolvedBy, drop_unused_manifests, same_repository};
+pub use names::{Resolved, ResolvedBy, drop_unused_manifests, same_repository, stored_form};
 pub use shelf::{Found, Kind};
 pub use staging::{Item, Staging};
 pub use sweep::{Change, Freed};
@@ -72,6 +72,7 @@ pub struct Store {
     corrections: Dir,
     merged: Dir,
     images: Dir,
+    partial: Dir,
     views: Dir,
     staging: Dir,
     content: ContentStore,
@@ -91,7 +92,6 @@ impl Store {
             |name: &str| layout::private_dir(&root, name).context(|| format!("state root {}: {name}", path.display()));
         let blobs = private("blobs")?;
         let content = ContentStore::new(blobs.try_clone()?);
-        private("partial")?;
         let store = Self {
             path: root.current_path()?,
             locks: private("locks")?,
@@ -99,6 +99,7 @@ impl Store {
             corrections: private("corrections")?,
             merged: private("merged")?,
             images: private("images")?,
+            partial: private("partial")?,
             views: private("views")?,
             staging: private("staging")?,
             boot: boot.to_owned(),

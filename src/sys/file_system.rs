@@ -4,6 +4,12 @@ use std::os::fd::AsFd;
 
 use super::errno::{SysError, SysResult};
 
+/// The bytes that may still be written to the file system that holds this file or directory.
+pub fn free_bytes(file: impl AsFd) -> SysResult<u64> {
+    let statvfs = rustix::fs::fstatvfs(file).map_err(|errno| SysError::new("fstatvfs", b".", errno))?;
+    Ok(statvfs.f_bavail.saturating_mul(statvfs.f_frsize))
+}
+
 /// The kind of a file system, from its magic number (`statfs(2)`).
 ///
 /// The number does not tell all kinds apart: ext2, ext3 and ext4 share theirs, and so do all FUSE file systems.

@@ -38,7 +38,8 @@ pub struct ImagesArgs {
 }
 
 /// Names that are commands where they follow `image`.
-const SUBCOMMANDS: [&str; 8] = ["exists", "import", "inspect", "list", "load", "ls", "remove", "rm"];
+const SUBCOMMANDS: [&str; 11] =
+    ["exists", "import", "inspect", "list", "load", "ls", "pull", "push", "remove", "rm", "search"];
 
 pub fn run(args: &ImagesArgs, host: &Host, out: &mut Output) -> Outcome {
     let images = host.open()?.images()?;

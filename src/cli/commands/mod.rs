@@ -1,17 +1,25 @@
 //! One file for each command: its arguments and what it prints. The work is done by `rootlay::ops`.
 
 pub mod completion;
+pub mod digest;
 pub mod exists;
 pub mod images;
 pub mod import;
 pub mod info;
 pub mod inspect;
 pub mod load;
+pub mod login;
+pub mod logout;
 pub mod man;
+pub mod manifest;
 pub mod mount;
 pub mod mounts;
+pub mod pull;
+pub mod push;
 pub mod rm;
 pub mod rmi;
+pub mod search;
+pub mod tags;
 pub mod umount;
 pub mod version;
 
@@ -23,6 +31,14 @@ use super::output::Output;
 /// Runs a command.
 pub fn run(action: Action, host: &Host, out: &mut Output) -> Outcome {
     match action {
+        Action::Pull(args) => pull::run(args, host, out),
+        Action::Push(args) => push::run(args, host, out),
+        Action::Login(args) => login::run(&args, host, out),
+        Action::Logout(args) => logout::run(args, host, out),
+        Action::Tags(args) => tags::run(&args, host, out),
+        Action::Digest(args) => digest::run(args, host, out),
+        Action::Search(args) => search::run(&args, host, out),
+        Action::ManifestInspect(args) => manifest::run(args, host, out),
         Action::Load(args) => load::run(args, host, out),
         Action::Import(args) => import::run(args, host, out),
         Action::Mount(args) => mount::run(args, host, out),

@@ -7,6 +7,7 @@ use rootlay::oci::{Digest, Platform};
 use rootlay::ops::ImageInfo;
 
 use super::glob;
+use super::go_json;
 use super::table::Table;
 use super::time::Moment;
 use super::units::human_size;
@@ -161,7 +162,7 @@ pub fn json(row: &Row, columns: Columns, now: Moment) -> String {
         "Tag": shown(row.tag.as_ref()),
         "UniqueSize": "N/A",
     });
-    object.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+    go_json::line(&object)
 }
 
 #[cfg(test)]

@@ -3,12 +3,14 @@
 mod bars;
 mod json;
 mod lines;
+mod words;
 
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
 
 use rootlay::progress::{Phase, Progress, Task};
 
+use super::printable;
 use bars::Bars;
 use json::JsonLines;
 use lines::Lines;
@@ -50,10 +52,21 @@ impl Screen {
         }
     }
 
-    /// Ends the display, so that other text may follow.
+    /// Ends the display of one operation, so that other text may follow, or another operation.
     pub fn finish(&self) {
-        if let Self::Bars(bars) = self {
-            bars.finish();
+        match self {
+            Self::Bars(bars) => bars.finish(),
+            Self::Lines(lines) => lines.finish(),
+            Self::Json(lines) => lines.finish(),
+            Self::Warnings => {}
+        }
+    }
+
+    /// Prints to stderr without a mess of bars.
+    pub fn above(&self, print: impl FnOnce()) {
+        match self {
+            Self::Bars(bars) => bars.above(print),
+            _ => print(),
         }
     }
 }
@@ -61,9 +74,9 @@ impl Screen {
 impl Progress for Screen {
     fn phase(&self, task: &Task, phase: Phase) {
         match self {
-            Self::Bars(bars) => bars.phase(task, phase),
-            Self::Lines(lines) => lines.phase(task, phase),
-            Self::Json(_) => json::phase(task, phase),
+            Self::Bars(bars) => bars.phase(task, &phase),
+            Self::Lines(lines) => lines.phase(task, &phase),
+            Self::Json(lines) => lines.phase(task, &phase),
             Self::Warnings => {}
         }
     }
@@ -77,34 +90,32 @@ impl Progress for Screen {
     }
 
     fn resumed(&self, task: &Task, bytes: u64) {
-        self.advance(task, bytes);
+        match self {
+            Self::Bars(bars) => bars.resumed(task, bytes),
+            Self::Json(lines) => lines.advance(task, bytes),
+            Self::Lines(_) | Self::Warnings => {}
+        }
     }
 
     fn status(&self, message: &str) {
-        say(message);
+        match self {
+            Self::Json(_) => json::status(message),
+            Self::Warnings => {}
+            Self::Bars(_) | Self::Lines(_) => self.above(|| say(&printable::lines(message))),
+        }
     }
 
     fn warning(&self, message: &str) {
         match self {
-            Self::Bars(bars) => bars.warning(message),
             Self::Json(_) => json::warning(message),
-            Self::Lines(_) | Self::Warnings => say(&warning(message)),
+            _ => self.above(|| say(&warning(message))),
         }
-    }
-}
-
-/// Docker's word for a phase.
-fn word(phase: &Phase) -> &'static str {
-    match phase {
-        Phase::AlreadyExists => "Already exists",
-        Phase::Complete => "Complete",
-        _ => "Extracting",
     }
 }
 
 /// The line for a warning.
 fn warning(message: &str) -> String {
-    format!("Warning: {}", super::printable::lines(message))
+    format!("Warning: {}", printable::lines(message))
 }
 
 /// One line on stderr. When stderr is closed there is nobody to tell.

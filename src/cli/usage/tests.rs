@@ -42,6 +42,27 @@ fn flat_and_grouped_spellings_are_the_same() {
     for line in ["info", "system info"] {
         assert!(matches!(action(line), Action::Info(_)), "{line}");
     }
+    for line in ["pull x", "image pull x", "pull -aq x y", "pull --platform linux/arm64 x --jobs 3 --retry-delay 2s"] {
+        assert!(matches!(action(line), Action::Pull(_)), "{line}");
+    }
+    for line in ["push x", "image push x localhost:5000/y:1", "push x --tls-verify=false --creds a:b"] {
+        assert!(matches!(action(line), Action::Push(_)), "{line}");
+    }
+    for line in ["search x", "image search x", "search -f stars=3 --filter is-official=true x --limit -1"] {
+        assert!(matches!(action(line), Action::Search(_)), "{line}");
+    }
+    for line in ["manifest inspect x", "manifest inspect -v x", "manifest inspect x --insecure --format pretty"] {
+        assert!(matches!(action(line), Action::ManifestInspect(_)), "{line}");
+    }
+    for line in ["login", "login -u x -p y quay.io", "login --username x --password-stdin --authfile f"] {
+        assert!(matches!(action(line), Action::Login(_)), "{line}");
+    }
+    assert!(matches!(action("logout quay.io"), Action::Logout(_)));
+    assert!(matches!(action("tags quay.io/x"), Action::Tags(_)));
+    assert!(matches!(
+        action("digest x@sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        Action::Digest(_)
+    ));
     assert!(matches!(action("image exists x"), Action::Exists(_)));
     assert!(matches!(action("load -i x"), Action::Load(_)));
     assert!(matches!(action("image load"), Action::Load(_)));
@@ -76,6 +97,34 @@ fn repeated_flags_are_no_error_and_the_last_wins() {
 }
 
 #[test]
+fn a_flag_that_has_its_own_meaning_here_keeps_the_global_one_elsewhere() {
+    let cli = parse(&args("manifest inspect -v x")).unwrap();
+    let Action::ManifestInspect(inspect) = cli.command.into() else { panic!("not manifest inspect") };
+    assert!(format!("{inspect:?}").contains("verbose: true"), "{inspect:?}");
+    assert!(matches!(parse(&args("-v manifest inspect x")), Err(Answer::Help(text)) if text.starts_with("rootlay ")));
+    assert!(parse(&args("pull -q x")).unwrap().global.quiet);
+    let Action::Pull(pull) = action("-q pull x") else { panic!("not pull") };
+    assert!(format!("{pull:?}").contains("quiet: true"), "{pull:?}");
+}
+
+#[test]
+fn explanations_are_asked_for() {
+    for line in ["pull --explain x", "push x --explain", "tags --explain x", "digest x --explain", "login --explain"] {
+        assert!(action(line).explains(), "{line}");
+    }
+    for line in ["pull x", "pull --explain=false x", "images", "logout"] {
+        assert!(!action(line).explains(), "{line}");
+    }
+}
+
+#[test]
+fn secrets_of_the_command_line_are_not_repeated() {
+    for line in ["pull --creds :swordfish --unknown x", "pull --creds a:swordfish", "login -p swordfish a b"] {
+        assert!(!wrong(line).contains("swordfish"), "{line}");
+    }
+}
+
+#[test]
 fn two_dashes_end_the_flags() {
     assert!(matches!(action("rmi -- -f"), Action::Rmi(_)));
 }
@@ -92,6 +141,9 @@ fn unknown_commands_get_a_suggestion() {
 
 #[test]
 fn s59_argument_counts_get_the_usage_line() {
+    for line in ["pull", "push", "push a b c", "search", "search a b", "tags", "digest", "digest a b", "login a b"] {
+        assert!(wrong(line).contains("Usage: rootlay "), "{line}");
+    }
     for line in ["rmi", "inspect", "rm", "umount", "import", "image exists", "image exists a b", "completion"] {
         let text = wrong(line);
         assert!(text.starts_with("Error: "), "{text}");
@@ -111,6 +163,14 @@ fn contradictions_are_usage_errors() {
         "load --name UPPER",
         "--progress sometimes images",
         "load --unknown",
+        "pull --dry-run --check x",
+        "pull UPPER",
+        "pull --jobs 0 x",
+        "pull --retry-delay soon x",
+        "pull --platform toaster x",
+        "mount --pull sometimes x",
+        "manifest inspect -v --format pretty x",
+        "search --filter x y",
     ] {
         assert!(wrong(line).starts_with("Error: "), "{line}");
     }

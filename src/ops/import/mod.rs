@@ -10,7 +10,7 @@ use std::io::{Read, Seek, Write};
 use std::path::PathBuf;
 
 use super::install::{NewImage, Run};
-use super::tee::Tee;
+use super::tee::{Step, Tee};
 use super::unpack::unpack_into_place;
 use super::{Limits, Oddities, Rootlay};
 use crate::content::Ingest;
@@ -91,12 +91,14 @@ fn import(
 ) -> Result<Digest> {
     let task = Task { id: run.next_task(), label: blob.digest.short().to_owned(), total: Some(blob.size) };
     run.progress.phase(&task, Phase::Extracting);
-    let passed = |bytes| {
-        run.progress.advance(&task, bytes);
+    let watch = |step| {
+        if let Step::Passed(bytes) = step {
+            run.progress.advance(&task, bytes);
+        }
         run.cancel.check()
     };
     let ingest = Ingest::new(run.staging.dir(), &blob.digest, blob.size)?;
-    let tee = Tee::new(Box::new(file), ingest, &passed);
+    let tee = Tee::new(Box::new(file), ingest, &watch);
     let layer = unpack_into_place(run, tee, None, |ingest| run.keep_blob(ingest, &blob.digest))?;
     run.progress.phase(&task, Phase::Complete);
 

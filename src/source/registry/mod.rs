@@ -1,17 +1,88 @@
 //! Registries (distribution-spec): everything that goes over the network. Async code stays in here.
+//!
+//! ```text
+//! Registries ── conf ─► places (mirrors, then the registry) ─► Repository: Source, Remote
+//!      session: scheme, challenge, tokens ◄── credentials        │
+//!      transport: TLS, proxies, redirects ◄── certs              └─► BlobReader: goes on where a transfer broke off
+//! ```
+//! A request that fails for a reason that may pass is tried again ([`retry`]); what a failure means is said in
+//! [`answer`]. Nothing that a registry sends is kept in memory without a limit, and nothing is believed that has a digest.
 
+mod answer;
+mod blob;
+mod certs;
+mod challenge;
+mod conf;
+mod credentials;
+mod hub;
+mod nearest;
 pub mod options;
+mod place;
+mod push;
+mod repository;
+mod retry;
+mod runtime;
 pub mod secret;
+mod session;
+mod tags;
+mod tls;
+mod tokens;
+mod transport;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use reqwest::Method;
 
 use crate::cancel::Cancel;
-use crate::error::Result;
-use crate::oci::{Descriptor, Platform, Reference};
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::oci::{Descriptor, Document, Manifest, Platform, Reference, parse_document};
+use crate::progress::Progress;
 
+use answer::Subject;
+use conf::{Endpoint, RegistriesConf};
+pub use credentials::Kept;
+use credentials::{Found, Keyring};
+pub use hub::Hit;
 use options::RegistryOptions;
+use place::Place;
+pub use push::{Arrived, Destination, Outgoing};
+pub use repository::Repository;
+use runtime::Runtime;
+use secret::Secret;
+use session::{Ask, Session, Target};
+use transport::Transport;
+
+/// The target of events that say why something was done: which place served, which credentials were used.
+const EXPLAIN: &str = "rootlay::registry";
 
 /// The registries of the world, as this machine and this command reach them. Needs no state root and no privileges.
 #[derive(Debug)]
-pub struct Registries {}
+pub struct Registries(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    shared: Shared,
+    conf: RegistriesConf,
+    runtime: Runtime,
+    /// By host, and whether anything will do there.
+    sessions: Mutex<HashMap<(String, bool), Arc<Session>>>,
+}
+
+/// What every request needs.
+#[derive(Debug)]
+struct Shared {
+    options: RegistryOptions,
+    transport: Transport,
+    keyring: Keyring,
+    progress: Arc<dyn Progress>,
+}
+
+impl Shared {
+    fn credentials(&self, host: &str, repository: &str) -> Result<Found> {
+        self.keyring.find(host, repository, &mut |message| self.progress.warning(&message))
+    }
+}
 
 /// A document of a registry: an index or a manifest, as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,72 +102,157 @@ pub struct RemoteManifest {
     pub document: RemoteDocument,
 }
 
-/// What was found for a search term.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hit {
-    /// The repository, as a user would pull it.
-    pub name: String,
-    /// What its owner says about it, as it came.
-    pub description: String,
-    /// How many people like it.
-    pub stars: u64,
-    /// Whether it is an official image.
-    pub official: bool,
-    /// Whether it is built by the registry.
-    pub automated: bool,
-}
-
 impl Registries {
-    /// Reads the configuration and makes ready. No request is sent.
-    pub fn new(options: RegistryOptions, cancel: Cancel) -> Result<Self> {
-        todo!("{options:?} {cancel:?}")
+    /// Reads the configuration and makes ready. No request is sent. `progress` gets warnings.
+    ///
+    /// # Errors
+    /// A configuration that cannot be read.
+    pub fn new(options: RegistryOptions, progress: Arc<dyn Progress>, cancel: Cancel) -> Result<Self> {
+        let conf = RegistriesConf::load(options.conf.as_deref(), &options.conf_dirs)?;
+        let keyring = Keyring::new(options.credentials.clone(), options.auth_files.clone());
+        let shared = Shared { options, transport: Transport::default(), keyring, progress };
+        let runtime = Runtime::new(cancel)?;
+        Ok(Self(Arc::new(Inner { shared, conf, runtime, sessions: Mutex::default() })))
+    }
+
+    /// Opens a repository for reading. No request is sent.
+    ///
+    /// # Errors
+    /// The registry is blocked by the configuration.
+    pub fn repository(&self, reference: &Reference) -> Result<Repository> {
+        let endpoints = self.0.conf.endpoints(reference)?;
+        let name = reference.familiar_name();
+        let places = endpoints.into_iter().map(|endpoint| self.place(endpoint, &name)).collect();
+        Ok(Repository::new(Arc::clone(&self.0), reference.clone(), places))
+    }
+
+    fn place(&self, endpoint: Endpoint, name: &str) -> Place {
+        let session = self.session(&endpoint);
+        Place { session, repository: endpoint.repository, name: name.to_owned() }
+    }
+
+    fn session(&self, endpoint: &Endpoint) -> Arc<Session> {
+        let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let tls = self.0.shared.options.tls;
+        let make = || Arc::new(Session::new(&endpoint.host, endpoint.api_host(), endpoint.insecure, tls));
+        Arc::clone(sessions.entry((endpoint.host.clone(), endpoint.insecure)).or_insert_with(make))
     }
 
     /// The digest (with media type and size) that a name has: a `HEAD` request, which registries do not count as a
     /// pull. With a platform, that of the platform's manifest.
     pub fn digest(&self, reference: &Reference, platform: Option<&Platform>) -> Result<Descriptor> {
-        todo!("{reference} {platform:?}")
+        let repository = self.repository(reference)?;
+        match platform {
+            None => repository.head(),
+            Some(_) => {
+                let root = repository.root()?;
+                Ok(super::resolve(&repository, &root.with_content(), platform)?.manifest_descriptor)
+            }
+        }
     }
 
     /// The index or manifest that a name has.
     pub fn document(&self, reference: &Reference) -> Result<RemoteDocument> {
-        todo!("{reference}")
+        self.repository(reference)?.root()
     }
 
     /// The manifests behind a name: all images of an index, or the one.
     pub fn manifests(&self, reference: &Reference) -> Result<Vec<RemoteManifest>> {
-        todo!("{reference}")
+        let root = self.document(reference)?;
+        let parse = |document: &RemoteDocument| {
+            let Descriptor { media_type, digest, .. } = &document.descriptor;
+            parse_document(&document.bytes, Some(media_type)).context(|| format!("document {digest}"))
+        };
+        let index = match parse(&root)? {
+            Document::Index(index) => index,
+            Document::Manifest(manifest) => {
+                let platform = self.platform(reference, &manifest)?;
+                return Ok(vec![self.one(reference, root, platform)?]);
+            }
+        };
+        let one = |entry: &Descriptor| {
+            let named = at_digest(reference, entry)?;
+            self.one(reference, self.document(&named)?, entry.platform.clone())
+        };
+        index.manifests.iter().map(one).collect()
+    }
+
+    fn one(&self, reference: &Reference, document: RemoteDocument, platform: Option<Platform>) -> Result<RemoteManifest> {
+        let RemoteDocument { mut descriptor, bytes } = document;
+        descriptor.platform = platform;
+        let reference = at_digest(reference, &descriptor)?;
+        Ok(RemoteManifest { reference, document: RemoteDocument { descriptor, bytes } })
+    }
+
+    /// What the configuration of an image says that it runs on.
+    fn platform(&self, reference: &Reference, manifest: &Manifest) -> Result<Option<Platform>> {
+        use std::io::Read as _;
+        let mut bytes = Vec::new();
+        let repository = self.repository(reference)?;
+        super::Source::open_blob(&repository, &manifest.config)?.read_to_end(&mut bytes)?;
+        // An artifact has a configuration of its own kind.
+        Ok(crate::oci::ImageConfig::parse(&bytes).ok().map(|config| config.platform()))
     }
 
     /// All tags of a repository, in the registry's order (pages are followed).
     pub fn tags(&self, reference: &Reference) -> Result<Vec<String>> {
-        todo!("{reference}")
+        self.repository(reference)?.tags()
     }
 
     /// Searches Docker Hub, or the catalogue of a registry that is named in front of the term (`quay.io/name`).
     pub fn search(&self, term: &str, limit: usize) -> Result<Vec<Hit>> {
-        todo!("{term} {limit}")
+        match hub::registry_of(term)? {
+            None => hub::search(&self.0, term, limit),
+            Some((registry, term)) => {
+                let session = self.session(&self.0.conf.registry(registry)?);
+                let all = tags::catalogue(&self.0, &session)?;
+                Ok(tags::matching(registry, &all, term).iter().take(limit).map(hub::plain).collect())
+            }
+        }
     }
 
     /// Checks credentials with a registry, and keeps them. Returns where they were written.
-    pub fn login(&self, registry: &str, user: &str, password: &secret::Secret) -> Result<login::Kept> {
-        todo!("{registry} {user} {password:?}")
+    ///
+    /// # Errors
+    /// `Authentication` if the registry does not accept them.
+    pub fn login(&self, registry: &str, user: &str, password: &Secret) -> Result<Kept> {
+        let registry = credentials::registry_named(registry);
+        let keyring = Keyring::new(Some((user.to_owned(), password.clone())), Vec::new());
+        let Shared { options, progress, .. } = &self.0.shared;
+        let shared =
+            Shared { options: options.clone(), transport: Transport::default(), keyring, progress: Arc::clone(progress) };
+        // A session of its own: what others have learned must not let these credentials pass.
+        let endpoint = self.0.conf.registry(registry)?;
+        let session = Session::new(&endpoint.host, endpoint.api_host(), endpoint.insecure, options.tls);
+        let subject = Subject { what: format!("registry {registry}"), name: registry.to_owned(), verb: "login" };
+        let ask = Ask {
+            method: Method::GET,
+            target: Target::Api(String::new()),
+            headers: Vec::new(),
+            repository: "",
+            scopes: &[],
+            subject: &subject,
+            body: None,
+        };
+        self.0.runtime.wait(session.send(&shared, &ask, &|_| {}, async |_| Ok(())))?;
+        self.0.shared.keyring.keep(registry, user, password)
     }
 
     /// Forgets the credentials for a registry. `false` if there were none.
     pub fn logout(&self, registry: &str) -> Result<bool> {
-        todo!("{registry}")
+        self.0.shared.keyring.forget(credentials::registry_named(registry))
     }
 }
 
-/// Where credentials go.
-pub mod login {
-    /// Where credentials were kept.
-    #[derive(Debug, Clone, PartialEq, Eq)]
-    pub enum Kept {
-        /// In a file that everybody can read who can read the user's files.
-        File(std::path::PathBuf),
-        /// In a credential helper.
-        Helper(String),
+impl RemoteDocument {
+    /// The descriptor with the content embedded in it.
+    pub fn with_content(&self) -> Descriptor {
+        Descriptor { data: Some(self.bytes.clone()), ..self.descriptor.clone() }
     }
+}
+
+/// The repository of `reference` at this digest.
+fn at_digest(reference: &Reference, descriptor: &Descriptor) -> Result<Reference> {
+    let text = format!("{}/{}@{}", reference.registry(), reference.repository(), descriptor.digest);
+    text.parse().map_err(|error| Error::with_source(ErrorKind::Failed, format!("name of {}", descriptor.digest), error))
 }

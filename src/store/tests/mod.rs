@@ -5,6 +5,7 @@ mod concurrency;
 mod images;
 mod layout;
 mod names;
+mod partial;
 mod staging;
 mod sweep;
 mod views;

@@ -1,0 +1,239 @@
+//! `rootlay search`
+
+use std::cmp::Reverse;
+
+use clap::Args;
+use rootlay::ops::Hit;
+use rootlay::{Error, ErrorKind, Result};
+use serde_json::json;
+
+use super::super::failure::Outcome;
+use super::super::go_json;
+use super::super::grammar::{Format, format, go_bool};
+use super::super::host::Host;
+use super::super::output::Output;
+use super::super::printable;
+use super::super::registry::RegistryArgs;
+use super::super::table::Table;
+
+const DEFAULT_LIMIT: i64 = 25;
+const MAX_LIMIT: usize = 100;
+/// The longest description of a table, in characters.
+const MAX_DESCRIPTION: usize = 45;
+const AUTOMATED: &str = "WARNING: the \"is-automated\" filter is deprecated, and searching for \"is-automated=true\" will \
+                         not yield any results in future.\n";
+
+#[derive(Debug, Args)]
+pub struct SearchArgs {
+    /// Show only what fits: `is-official=BOOL` or `stars=N` (may be repeated)
+    #[arg(short, long = "filter", value_name = "KEY=VALUE", value_parser = pair)]
+    filters: Vec<(String, String)>,
+
+    /// How many results there are at most, from 1 to 100
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT, allow_negative_numbers = true)]
+    limit: i64,
+
+    /// Print whole descriptions
+    #[arg(long)]
+    no_trunc: bool,
+
+    /// `table` or `json`
+    #[arg(long, value_parser = format, default_value = "table")]
+    format: Format,
+
+    /// What to search Docker Hub for; `HOST/TERM` searches the catalogue of another registry
+    #[arg(value_name = "TERM")]
+    term: String,
+
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}
+
+/// Splits a filter.
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("bad format of filter (expected name=value)")?;
+    Ok((key.trim().to_lowercase(), value.trim().to_owned()))
+}
+
+pub fn run(args: &SearchArgs, host: &Host, out: &mut Output) -> Outcome {
+    if args.term.contains("://") {
+        return Err(failed(format!("invalid repository name ({}): it has a scheme", args.term)).into());
+    }
+    let limit = limit(args.limit)?;
+    let wanted = Wanted::new(&args.filters)?;
+    if wanted.automated.is_some() {
+        super::super::tell(AUTOMATED);
+    }
+    let registries = host.registries(args.registry.options(host)?)?;
+    let mut hits = registries.search(&args.term, limit)?;
+    hits.retain(|hit| wanted.fits(hit));
+    hits.sort_by_key(|hit| Reverse(hit.stars));
+    match args.format {
+        Format::Table => out.lines(table(&hits, args.no_trunc).lines()),
+        Format::Json => out.lines(hits.iter().map(|hit| json(hit, args.no_trunc))),
+    }
+}
+
+fn failed(message: String) -> Error {
+    Error::new(ErrorKind::Failed, message)
+}
+
+/// Checks `--limit`; 0 is the default.
+fn limit(given: i64) -> Result<usize> {
+    let limit = if given == 0 { DEFAULT_LIMIT } else { given };
+    usize::try_from(limit)
+        .ok()
+        .filter(|limit| (1..=MAX_LIMIT).contains(limit))
+        .ok_or_else(|| failed(format!("invalid parameter: limit {given} is outside the range of [1, {MAX_LIMIT}]")))
+}
+
+/// What the filters let through.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Wanted {
+    official: Option<bool>,
+    automated: Option<bool>,
+    stars: u64,
+}
+
+impl Wanted {
+    fn new(filters: &[(String, String)]) -> Result<Self> {
+        let mut wanted = Self::default();
+        for (key, value) in filters {
+            let bad = || failed(format!("invalid filter '{key}=[{value}]'"));
+            let choose = |before: Option<bool>| {
+                let chosen = go_bool(value).map_err(|_| bad())?;
+                if before.is_some_and(|before| before != chosen) { Err(bad()) } else { Ok(Some(chosen)) }
+            };
+            match key.as_str() {
+                "is-official" => wanted.official = choose(wanted.official)?,
+                "is-automated" => wanted.automated = choose(wanted.automated)?,
+                "stars" => wanted.stars = wanted.stars.max(value.parse().map_err(|_| bad())?),
+                _ => return Err(failed(format!("invalid filter '{key}'"))),
+            }
+        }
+        Ok(wanted)
+    }
+
+    fn fits(&self, hit: &Hit) -> bool {
+        // Nothing is built by the registry any more.
+        self.automated != Some(true)
+            && self.official.is_none_or(|official| official == hit.official)
+            && hit.stars >= self.stars
+    }
+}
+
+fn table(hits: &[Hit], whole: bool) -> Table {
+    let mut table = Table::new(&["NAME", "DESCRIPTION", "STARS", "OFFICIAL"]);
+    for hit in hits {
+        table.row(vec![
+            printable::word(hit.name.as_bytes()),
+            printable::word(description(hit, whole).as_bytes()),
+            hit.stars.to_string(),
+            if hit.official { "[OK]".to_owned() } else { String::new() },
+        ]);
+    }
+    table
+}
+
+fn json(hit: &Hit, whole: bool) -> String {
+    go_json::line(&json!({
+        "Description": description(hit, whole),
+        "IsOfficial": hit.official.to_string(),
+        "Name": hit.name,
+        "StarCount": hit.stars.to_string(),
+    }))
+}
+
+/// The description in one line, cut unless it is wanted whole.
+fn description(hit: &Hit, whole: bool) -> String {
+    let line = hit.description.replace(['\n', '\r'], " ");
+    if whole || line.chars().count() <= MAX_DESCRIPTION {
+        return line;
+    }
+    let mut cut: String = line.chars().take(MAX_DESCRIPTION - 1).collect();
+    cut.push('…');
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hit(name: &str, description: &str, stars: u64, official: bool) -> Hit {
+        let (name, description) = (name.to_owned(), description.to_owned());
+        Hit { name, description, stars, official, automated: false }
+    }
+
+    fn wanted(filters: &[&str]) -> Result<Wanted> {
+        let pairs: Vec<(String, String)> = filters.iter().map(|filter| pair(filter).unwrap()).collect();
+        Wanted::new(&pairs)
+    }
+
+    #[test]
+    fn s44_columns_and_json_are_dockers() {
+        let long = "0123456789".repeat(5);
+        let hits = [hit("busybox", "Busybox base\nimage.", 3300, true), hit("me/busy<box>", &long, 0, false)];
+        let lines: Vec<String> = table(&hits, false).lines().collect();
+        assert_eq!(
+            lines,
+            [
+                "NAME           DESCRIPTION                                     STARS     OFFICIAL",
+                "busybox        Busybox base image.                             3300      [OK]",
+                "me/busy<box>   01234567890123456789012345678901234567890123…   0         ",
+            ]
+        );
+        assert!(table(&hits, true).lines().any(|line| line.contains(&long)));
+        assert_eq!(
+            json(&hits[0], false),
+            r#"{"Description":"Busybox base image.","IsOfficial":"true","Name":"busybox","StarCount":"3300"}"#
+        );
+        assert!(json(&hits[1], false).contains(r#""IsOfficial":"false","Name":"me/busy\u003cbox\u003e""#));
+        assert_eq!(description(&hit("x", &"ü".repeat(45), 0, false), false), "ü".repeat(45));
+    }
+
+    #[test]
+    fn s43_the_limit_has_a_range() {
+        assert_eq!(limit(0).unwrap(), 25);
+        assert_eq!(limit(100).unwrap(), 100);
+        for bad in [-1, 101] {
+            let error = limit(bad).unwrap_err();
+            assert!(error.to_string().contains(&format!("limit {bad} is outside the range of [1, 100]")), "{error}");
+            assert_eq!(super::super::super::failure::exit_code(error.kind()), 1);
+        }
+    }
+
+    #[test]
+    fn s41_filters_are_and_the_largest_number_of_stars_counts() {
+        let wanted = wanted(&["stars=3", "STARS = 10", "is-official=true"]).unwrap();
+        assert_eq!(wanted, Wanted { official: Some(true), automated: None, stars: 10 });
+        assert!(wanted.fits(&hit("a", "", 10, true)));
+        assert!(!wanted.fits(&hit("a", "", 9, true)));
+        assert!(!wanted.fits(&hit("a", "", 10, false)));
+    }
+
+    #[test]
+    fn s42_nothing_is_automated() {
+        assert!(!wanted(&["is-automated=true"]).unwrap().fits(&hit("a", "", 1, true)));
+        assert!(wanted(&["is-automated=false"]).unwrap().fits(&hit("a", "", 1, true)));
+        assert_eq!(
+            AUTOMATED,
+            "WARNING: the \"is-automated\" filter is deprecated, and searching for \"is-automated=true\" will not yield \
+             any results in future.\n"
+        );
+    }
+
+    #[test]
+    fn s39_wrong_filters_are_named() {
+        assert_eq!(pair("x").unwrap_err(), "bad format of filter (expected name=value)");
+        for (filters, words) in [
+            (&["colour=red"][..], "invalid filter 'colour'"),
+            (&["stars=many"], "invalid filter 'stars=[many]'"),
+            (&["is-official=x"], "invalid filter 'is-official=[x]'"),
+            (&["is-official=1", "is-official=0"], "invalid filter 'is-official=[0]'"),
+        ] {
+            let error = wanted(filters).unwrap_err();
+            assert_eq!(error.to_string(), words);
+            assert_eq!(error.kind(), ErrorKind::Failed);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The async runtime, and how synchronous code waits for it.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+
+use crate::cancel::Cancel;
+use crate::error::{Error, Result};
+
+/// How often the cancel flag is looked at while nothing happens.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Threads that keep connections going.
+#[derive(Debug)]
+pub struct Runtime {
+    /// Only taken when this is dropped.
+    runtime: Option<tokio::runtime::Runtime>,
+    handle: tokio::runtime::Handle,
+    cancel: Cancel,
+}
+
+impl Runtime {
+    /// Starts the threads.
+    pub fn new(cancel: Cancel) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("registry")
+            .enable_all()
+            .build()
+            .map_err(|error| Error::io("start the network threads", error))?;
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime), cancel })
+    }
+
+    /// Waits until `work` is done.
+    ///
+    /// # Errors
+    /// Its own; `Interrupted` soon after the cancel flag was raised.
+    pub fn wait<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.handle.block_on(async {
+            let mut work = pin!(work);
+            loop {
+                self.cancel.check()?;
+                if let Ok(result) = tokio::time::timeout(TICK, &mut work).await {
+                    return result;
+                }
+            }
+        })
+    }
+
+    /// Lets time pass.
+    pub fn sleep(&self, time: Duration) -> Result<()> {
+        self.wait(async {
+            tokio::time::sleep(time).await;
+            Ok(())
+        })
+    }
+
+    /// Begins work that goes on while nobody waits for it.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+        self.handle.spawn(work).abort_handle()
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        // Otherwise this would wait for name resolution, which nothing can interrupt.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

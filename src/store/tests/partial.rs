@@ -1,0 +1,64 @@
+use std::fs;
+use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+use crate::error::{Error, ErrorKind};
+
+fn go_on() -> Result<()> {
+    Ok(())
+}
+
+#[test]
+fn a_download_is_found_again_and_written_behind_its_end() {
+    let root = Root::new();
+    let blob = digest("blob");
+    let mut partial = root.open().partial(&blob, 10, &go_on).unwrap();
+    assert_eq!(partial.kept, 0);
+    partial.file.write_all(b"abc").unwrap();
+    drop(partial);
+    let store = root.open_in("boot-2");
+    assert_eq!(store.kept_of(&blob).unwrap(), 3);
+    let mut partial = store.partial(&blob, 10, &go_on).unwrap();
+    assert_eq!(partial.kept, 3);
+    partial.file.write_all(b"d").unwrap();
+    let path = root.path().join("partial/sha256").join(blob.hex());
+    assert_eq!(fs::read(&path).unwrap(), b"abcd");
+    drop(partial);
+    // It cannot be a part of a smaller blob.
+    assert_eq!(store.partial(&blob, 2, &go_on).unwrap().kept, 0);
+}
+
+#[test]
+fn nobody_else_has_it_meanwhile() {
+    let root = Root::new();
+    let (one, other) = (root.open(), root.open());
+    let blob = digest("blob");
+    let mut partial = one.partial(&blob, 10, &go_on).unwrap();
+    partial.file.write_all(b"abc").unwrap();
+    let asked = AtomicUsize::new(0);
+    let impatient = || match asked.fetch_add(1, Ordering::SeqCst) {
+        2 => Err(Error::new(ErrorKind::Interrupted(2), "interrupted")),
+        _ => Ok(()),
+    };
+    assert_eq!(other.partial(&blob, 10, &impatient).unwrap_err().kind(), ErrorKind::Interrupted(2));
+    other.cut_partial(&blob, 0).unwrap();
+    assert_eq!(other.kept_of(&blob).unwrap(), 3);
+    drop(partial);
+    assert_eq!(other.partial(&blob, 10, &go_on).unwrap().kept, 3);
+}
+
+#[test]
+fn what_a_refused_image_fetched_goes_again() {
+    let root = Root::new();
+    let store = root.open();
+    let blob = digest("blob");
+    store.partial(&blob, 10, &go_on).unwrap().file.write_all(b"abcdef").unwrap();
+    store.cut_partial(&blob, 8).unwrap();
+    assert_eq!(store.kept_of(&blob).unwrap(), 6);
+    store.cut_partial(&blob, 4).unwrap();
+    assert_eq!(store.kept_of(&blob).unwrap(), 4);
+    store.cut_partial(&blob, 0).unwrap();
+    store.cut_partial(&blob, 0).unwrap();
+    assert_eq!(entries(&root, "partial/sha256"), [] as [&str; 0]);
+}
