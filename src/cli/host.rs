@@ -64,7 +64,7 @@ impl Host {
 
     /// The registries of the world. Needs no privileges and touches no state root.
     pub fn registries(&self, options: RegistryOptions) -> Result<Registries> {
-        Registries::new(options, self.cancel.clone())
+        Registries::new(options, self.screen.clone(), self.cancel.clone())
     }
 
     /// Tells a person what they may have meant.
