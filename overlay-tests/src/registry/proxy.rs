@@ -254,7 +254,9 @@ impl Inner {
 /// A piece of a list of tags, with a link to the next (distribution-spec, "Listing Tags").
 fn page(request: &Request, response: &Response, size: usize) -> Response {
     let mut document: Value = serde_json::from_slice(&response.body).unwrap();
-    let all = document["tags"].as_array().unwrap().clone();
+    // docker-registry has an order, but none that lasts.
+    let mut all = document["tags"].as_array().unwrap().clone();
+    all.sort_by_key(ToString::to_string);
     let last = request.query("last").pop();
     let from = last.map_or(0, |last| all.iter().position(|tag| tag == last.as_str()).unwrap() + 1);
     let to = all.len().min(from + size);

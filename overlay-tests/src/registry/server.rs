@@ -100,8 +100,14 @@ fn converse(socket: TcpStream, tls: Option<Arc<ServerConfig>>, answer: &Answer) 
     };
     let mut stream = BufReader::new(Connection(transport));
     for _ in 0..MANY {
-        let Some(request) = Request::read(&mut stream)? else {
-            break;
+        let request = match Request::read(&mut stream) {
+            Ok(Some(request)) => request,
+            Ok(None) => break,
+            Err(error) => {
+                // What servers say to those who speak TLS to them.
+                stream.get_mut().write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")?;
+                return Err(error);
+            }
         };
         if answer(request, stream.get_mut())? == Next::Close {
             break;

@@ -1,10 +1,14 @@
 //! S10, S11: `-a`.
 
+use std::collections::BTreeMap;
+
 use overlay_tests::cases;
+use overlay_tests::fixture::Written;
 use overlay_tests::harness::{Case, Context};
+use overlay_tests::registry::http::Request;
 use overlay_tests::registry::{Bed, Fault};
 
-use super::{digest, said, saying};
+use super::{digest, listed, said, saying};
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -28,16 +32,19 @@ fn s10_all_tags_take_no_tag(context: &Context) {
 
 fn s11_a_block_for_every_tag(context: &Context) {
     let (bed, registry, _) = Bed::hub(context);
-    let [a, b] = ["latest", "v2"].map(|tag| registry.publish(&saying(tag), &format!("nigelpoulton/tu-demo:{tag}")));
+    let published: BTreeMap<String, Written> = ["latest", "v2", "v1"]
+        .map(|tag| (tag.to_owned(), registry.publish(&saying(tag), &format!("nigelpoulton/tu-demo:{tag}"))))
+        .into();
+    let list = registry.ask(&Request::new("GET", "/v2/nigelpoulton/tu-demo/tags/list"));
+    let list: serde_json::Value = serde_json::from_slice(&list.body).unwrap();
+    let tags: Vec<&str> = list["tags"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap()).collect();
     let output = bed.plain(["pull", "-a", "nigelpoulton/tu-demo"]).exits(0);
-    let expected = format!(
-        "Digest: {}\nDigest: {}\nStatus: Downloaded newer image for nigelpoulton/tu-demo\ndocker.io/nigelpoulton/tu-demo\n",
-        digest(&a),
-        digest(&b)
-    );
-    assert_eq!(output.stdout, expected);
+    let digests: String = tags.iter().map(|tag| format!("Digest: {}\n", digest(&published[*tag]))).collect();
+    let end = "Status: Downloaded newer image for nigelpoulton/tu-demo\ndocker.io/nigelpoulton/tu-demo\n";
+    assert_eq!(output.stdout, format!("{digests}{end}"));
     let blocks: Vec<&str> = output.stderr.lines().filter(|line| line.contains(": Pulling from ")).collect();
-    assert_eq!(blocks, ["latest: Pulling from nigelpoulton/tu-demo", "v2: Pulling from nigelpoulton/tu-demo"]);
+    let expected: Vec<String> = tags.iter().map(|tag| format!("{tag}: Pulling from nigelpoulton/tu-demo")).collect();
+    assert_eq!(blocks, expected);
     assert_eq!(said(context, "nigelpoulton/tu-demo:v2"), "v2");
     assert_eq!(said(context, "nigelpoulton/tu-demo"), "latest");
     let stdout = bed.rootlay(["pull", "--all-tags", "nigelpoulton/tu-demo"]).ok();
@@ -53,8 +60,7 @@ fn s10_all_pages(context: &Context) {
     }
     proxy.fault("/tags/list", .., Fault::Pages(3));
     bed.rootlay(["pull", "-a", &proxy.name("app")]).ok();
-    let listed = bed.rootlay(["images", "--format", "{{.Tag}}"]).ok();
-    assert_eq!(listed.lines().collect::<Vec<_>>(), tags);
+    assert_eq!(listed(context, &["Tag"]), tags);
     let pages = proxy.records().iter().filter(|record| record.target.contains("/tags/list")).count();
     assert_eq!(pages, 3);
 }
@@ -68,10 +74,7 @@ fn s10_a_broken_tag_does_not_stop_the_others(context: &Context) {
     let output = bed.rootlay(["pull", "-a", &proxy.name("app")]).says("app:b");
     assert_eq!(output.code, 12, "{}", output.stderr);
     assert_eq!(output.stdout.matches("Digest: ").count(), 2, "{}", output.stdout);
-    let mut tags: Vec<String> =
-        bed.rootlay(["images", "--format", "{{.Tag}}"]).ok().lines().map(str::to_owned).collect();
-    tags.sort_unstable();
-    assert_eq!(tags, ["a", "c"]);
+    assert_eq!(listed(context, &["Tag"]), ["a", "c"]);
 }
 
 fn s10_nothing_there(context: &Context) {

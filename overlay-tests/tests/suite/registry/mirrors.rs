@@ -106,7 +106,8 @@ fn mirrors_that_fail_in_the_middle(context: &Context) {
     let written = registry.publish(&image, "app:1");
     bed.registries_conf(&conf(""));
     mirror.fault(&format!("GET /blobs/{}", written.layers[1]), .., Fault::status(404));
-    mirror.fault(&format!("GET /blobs/{}", written.layers[2]), .., Fault::Cut(1000));
+    mirror.fault(&format!("GET /blobs/{}", written.layers[2]), 1..=1, Fault::Cut(1000));
+    mirror.fault(&format!("GET /blobs/{}", written.layers[2]), 2.., Fault::status(503));
     bed.rootlay(["pull", "--retry", "1", "--retry-delay", "1ms", "example.com/app:1"]).ok();
     super::assert_tree(context, "example.com/app:1", &image);
     assert!(proxy.blob_requests(&written.layers[0]).is_empty());

@@ -59,6 +59,21 @@ fn said(context: &Context, name: &str) -> String {
     text
 }
 
+/// These fields of all images that are listed, a line each, in the order of the lines.
+#[track_caller]
+fn listed(context: &Context, fields: &[&str]) -> Vec<String> {
+    let stdout = context.rootlay(["images", "--no-trunc", "--digests", "--format", "json"]).ok();
+    let mut lines: Vec<String> = stdout
+        .lines()
+        .map(|line| {
+            let image: serde_json::Value = serde_json::from_str(line).unwrap();
+            fields.iter().map(|field| image[field].as_str().unwrap()).collect::<Vec<_>>().join(" ")
+        })
+        .collect();
+    lines.sort_unstable();
+    lines
+}
+
 fn digest(written: &Written) -> &str {
     written.manifest["digest"].as_str().unwrap()
 }

@@ -117,9 +117,9 @@ fn check_tells_by_its_exit_code(context: &Context) {
     let _ = bed.rootlay(["pull", "--check", &name]).exits(0);
     let records = proxy.take_records();
     assert!(records.iter().all(|record| record.method == "HEAD" || record.target == "/v2/"), "{records:?}");
-    registry.publish(&saying("new"), "app:1");
+    let written = registry.publish(&saying("new"), "app:1");
     let _ = bed.rootlay(["pull", "--check", &name]).exits(20);
-    assert!(proxy.blob_requests("").is_empty());
+    assert!(proxy.blob_requests(&written.layers[0]).is_empty());
     bed.pull(&name);
     let _ = bed.rootlay(["pull", "--check", &name]).exits(0);
     let _ = bed.rootlay(["pull", "--check", &proxy.name("app:2")]).exits(12);

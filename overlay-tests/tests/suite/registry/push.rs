@@ -3,7 +3,7 @@
 use std::fs;
 
 use overlay_tests::cases;
-use overlay_tests::fixture::{Image, sha256};
+use overlay_tests::fixture::{Image, Written, sha256};
 use overlay_tests::harness::{Case, Context};
 use overlay_tests::registry::{Bed, Fault, Proxy, noise};
 
@@ -23,7 +23,14 @@ pub fn cases() -> Vec<Case> {
 }
 
 fn image() -> Image {
-    Image::of([noise(1, 64), noise(2, 64)]).tag("app")
+    Image::of([noise(1, 64), noise(2, 64)])
+}
+
+fn load_as(bed: &Bed<'_>, name: &str) -> Written {
+    let layout = bed.fresh("layout");
+    let written = image().write_oci(&layout);
+    bed.rootlay(["load", "--name", name, &format!("oci:{}", layout.display())]).ok();
+    written
 }
 
 /// The blobs whose bytes were sent.
@@ -49,10 +56,8 @@ fn push_writes_the_same_manifest(context: &Context) {
 
 fn push_of_a_loaded_image(context: &Context) {
     let (bed, registry, proxy) = Bed::open(context);
-    let layout = context.fresh("layout");
-    let written = image().write_oci(&layout);
     let name = proxy.name("app:1");
-    bed.rootlay(["load", "--name", &name, &format!("oci:{}", layout.display())]).ok();
+    let written = load_as(&bed, &name);
     bed.rootlay(["push", &name]).ok();
     assert_eq!(sha256(&registry.raw_manifest("app:1")), digest(&written));
     // And back.
@@ -64,8 +69,7 @@ fn push_of_a_loaded_image(context: &Context) {
 fn push_skips_what_is_there(context: &Context) {
     let (bed, registry, proxy) = Bed::open(context);
     registry.publish(&Image::of([noise(1, 64)]), "app:base");
-    bed.load(&image());
-    bed.rootlay(["tag", "app", &proxy.name("app:1")]).ok();
+    load_as(&bed, &proxy.name("app:1"));
     let output = bed.plain(["push", &proxy.name("app:1")]).exits(0).says("Layer already exists");
     // The configuration and the other layer.
     assert_eq!(uploads(&proxy), 2, "{:?}", proxy.records());
@@ -115,8 +119,7 @@ fn push_says_what_it_does(context: &Context) {
 
 fn push_survives_faults(context: &Context) {
     let (bed, registry, proxy) = Bed::open(context);
-    let written = bed.load(&image());
-    bed.rootlay(["tag", "app", &proxy.name("app:1")]).ok();
+    let written = load_as(&bed, &proxy.name("app:1"));
     proxy.fault("HEAD /blobs/", 1..=1, Fault::status(503));
     proxy.fault("POST /blobs/uploads/", 1..=1, Fault::Reset);
     proxy.fault("PUT /blobs/uploads/", 1..=1, Fault::status(500));
@@ -125,15 +128,15 @@ fn push_survives_faults(context: &Context) {
     assert_eq!(sha256(&registry.raw_manifest("app:1")), digest(&written));
     proxy.heal();
     proxy.fault("PUT /manifests/", .., Fault::status(503));
-    let _ = bed.rootlay(["push", "--retry-delay", "1ms", "app", &proxy.name("app:2")]).exits(10);
+    let _ = bed.rootlay(["push", "--retry-delay", "1ms", &proxy.name("app:1"), &proxy.name("app:2")]).exits(10);
     assert!(!registry.has("app", "2"));
 }
 
 fn push_that_may_not(context: &Context) {
     let (bed, _registry, proxy) = Bed::htpasswd(context);
-    bed.load(&image());
-    bed.refuses(["push", "app", &proxy.name("app:1")], 11, &[]);
-    bed.refuses(["push", "--retry", "0", "app", "127.0.0.1:5999/app:1"], 10, &[]);
+    load_as(&bed, "app:1");
+    bed.refuses(["push", "app:1", &proxy.name("app:1")], 11, &[]);
+    bed.refuses(["push", "--retry", "0", "app:1", "127.0.0.1:5999/app:1"], 10, &[]);
 }
 
 fn push_of_nothing(context: &Context) {

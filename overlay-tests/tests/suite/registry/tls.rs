@@ -1,7 +1,8 @@
 //! TLS with an authority that nobody knows, and plain HTTP.
 
-use std::fs;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::{fs, io, thread};
 
 use overlay_tests::cases;
 use overlay_tests::harness::{Case, Context};
@@ -18,7 +19,8 @@ pub fn cases() -> Vec<Case> {
         tls_not_verified;
         tls_for_another_name;
         tls_with_client_certificates;
-        plain_http_is_for_this_machine
+        plain_http_is_for_this_machine;
+        plain_http_of_a_server_that_hangs_up_on_tls
     ]
 }
 
@@ -123,4 +125,27 @@ fn plain_http_is_for_this_machine(context: &Context) {
     assert!(proxy.records().is_empty(), "{:?}", proxy.records());
     let _ = bed.rootlay(["pull", "--retry", "0", "--tls-verify=true", "127.0.0.1:5001/app:1"]).exits(10);
     bed.rootlay(["pull", "--tls-verify=false", NAME]).ok();
+}
+
+/// Not every server has an answer to those who speak TLS to it.
+fn plain_http_of_a_server_that_hangs_up_on_tls(context: &Context) {
+    let (bed, registry, proxy) = Bed::open(context);
+    registry.publish(&saying("x"), "app:1");
+    let listener = TcpListener::bind("127.0.0.1:5005").unwrap();
+    let upstream = proxy.address();
+    thread::spawn(move || {
+        for client in listener.incoming().take(1000).flatten() {
+            let mut first = [0];
+            // A record of TLS that begins a handshake.
+            if client.peek(&mut first).is_err() || first == [22] {
+                continue;
+            }
+            let server = TcpStream::connect(upstream).unwrap();
+            let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            thread::spawn(move || io::copy(&mut from, &mut to));
+            let (mut from, mut to) = (server, client);
+            thread::spawn(move || io::copy(&mut from, &mut to));
+        }
+    });
+    bed.pull("127.0.0.1:5005/app:1");
 }
