@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -43,6 +43,7 @@ pub struct Registry {
     storage: PathBuf,
     credentials: Option<String>,
     tls: bool,
+    process: Child,
 }
 
 impl Registry {
@@ -93,10 +94,10 @@ impl Registry {
         let mut command = Command::new("docker-registry");
         command.arg("serve").arg(dir.join("config.yml")).env("HOME", &dir).env("OTEL_TRACES_EXPORTER", "none");
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        let mut child = command.spawn().unwrap();
+        let mut process = command.spawn().unwrap();
         let end = Instant::now() + Duration::from_secs(30);
         while TcpStream::connect(address).is_err() {
-            let ended = child.try_wait().unwrap();
+            let ended = process.try_wait().unwrap();
             assert!(
                 ended.is_none() && Instant::now() < end,
                 "docker-registry: {ended:?}: {}",
@@ -105,7 +106,13 @@ impl Registry {
             sleep(Duration::from_millis(10));
         }
         let credentials = (!matches!(access, Access::Open)).then(|| format!("{}:{}", USER.0, USER.1));
-        Self { context_dir: dir, address, storage, credentials, tls: is_tls }
+        Self { context_dir: dir, address, storage, credentials, tls: is_tls, process }
+    }
+
+    /// Ends it; nobody listens there any more.
+    pub fn stop(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
     }
 
     /// Where it listens.

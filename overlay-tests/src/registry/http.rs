@@ -36,8 +36,9 @@ impl Headers {
     }
 
     fn write(&self, head: &mut String) {
+        use std::fmt::Write as _;
         for (name, value) in &self.0 {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
         head.push_str("\r\n");
     }

@@ -1,4 +1,4 @@
-//! A token server (distribution, "Token Authentication Specification", and its OAuth2 form).
+//! A token server (distribution, "Token Authentication Specification", and its `OAuth2` form).
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

@@ -39,9 +39,9 @@ fn s11_a_block_for_every_tag(context: &Context) {
     let list: serde_json::Value = serde_json::from_slice(&list.body).unwrap();
     let tags: Vec<&str> = list["tags"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap()).collect();
     let output = bed.plain(["pull", "-a", "nigelpoulton/tu-demo"]).exits(0);
-    let digests: String = tags.iter().map(|tag| format!("Digest: {}\n", digest(&published[*tag]))).collect();
+    let digests: Vec<String> = tags.iter().map(|tag| format!("Digest: {}\n", digest(&published[*tag]))).collect();
     let end = "Status: Downloaded newer image for nigelpoulton/tu-demo\ndocker.io/nigelpoulton/tu-demo\n";
-    assert_eq!(output.stdout, format!("{digests}{end}"));
+    assert_eq!(output.stdout, digests.concat() + end);
     let blocks: Vec<&str> = output.stderr.lines().filter(|line| line.contains(": Pulling from ")).collect();
     let expected: Vec<String> = tags.iter().map(|tag| format!("{tag}: Pulling from nigelpoulton/tu-demo")).collect();
     assert_eq!(blocks, expected);

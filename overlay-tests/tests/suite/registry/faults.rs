@@ -40,6 +40,7 @@ pub fn cases() -> Vec<Case> {
         fault_huge_manifest;
         fault_refused_connection;
         fault_unknown_host;
+        fault_registry_that_went_away;
         fault_not_a_registry
     ]
 }
@@ -358,6 +359,17 @@ fn fault_refused_connection(context: &Context) {
     let start = Instant::now();
     bed.refuses(["pull", "127.0.0.1:5999/app:1"], 10, &["127.0.0.1:5999"]);
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+}
+
+/// It was there a moment ago: what is here stays, and is of use.
+fn fault_registry_that_went_away(context: &Context) {
+    let (bed, registry, _proxy) = Bed::open(context);
+    registry.publish(&image(), NAME);
+    let name = registry.name(NAME);
+    bed.pull(&name);
+    registry.stop();
+    bed.refuses(["pull", "--retry", "1", "--retry-delay", "1ms", &name], 10, &["127.0.0.1:5000"]);
+    assert_tree(context, &name, &image());
 }
 
 fn fault_unknown_host(context: &Context) {

@@ -11,6 +11,7 @@ pub fn cases() -> Vec<Case> {
     cases![
         redirect_leaves_the_password_behind;
         redirect_leaves_the_token_behind;
+        redirect_to_another_port_of_the_same_address;
         redirect_resumes_at_the_other_host;
         redirect_in_circles;
         redirect_to_nowhere;
@@ -57,6 +58,16 @@ fn redirect_leaves_the_token_behind(context: &Context) {
     proxy.want_tokens(&TokenServer::start(TOKENS, None));
     proxy.fault("GET /blobs/", .., elsewhere());
     bed.pull(&proxy.name("public/app:1"));
+    nobody_showed_anything(&other);
+}
+
+fn redirect_to_another_port_of_the_same_address(context: &Context) {
+    let (bed, registry, proxy) = Bed::open(context);
+    let other = Proxy::start("127.0.0.1:5006", registry.address());
+    registry.publish(&image(), "app:1");
+    proxy.want_password(USER.0, USER.1);
+    proxy.fault("GET /blobs/", .., Fault::Redirect("http://127.0.0.1:5006".into()));
+    bed.rootlay(["pull", "--creds", &format!("{}:{}", USER.0, USER.1), &proxy.name("app:1")]).ok();
     nobody_showed_anything(&other);
 }
 

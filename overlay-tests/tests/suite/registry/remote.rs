@@ -1,8 +1,10 @@
 //! S40–S47: what registries tell without a pull. Nothing here needs a state root, nor root.
 
+use std::process::Command;
+
 use overlay_tests::cases;
 use overlay_tests::fixture::{Algorithm, Image, Layout, file, media};
-use overlay_tests::harness::{Case, Context};
+use overlay_tests::harness::{Case, Context, Need};
 use overlay_tests::registry::http::Response;
 use overlay_tests::registry::{Bed, Fault, Proxy};
 use serde_json::{Value, json};
@@ -24,7 +26,8 @@ pub fn cases() -> Vec<Case> {
         s42_search_is_automated;
         s43_search_limits;
         s44_search_formats;
-        s40_search_a_catalogue
+        s40_search_a_catalogue;
+        remote_without_root => Need::Tool("setpriv")
     ]
 }
 
@@ -265,4 +268,21 @@ fn s40_search_a_catalogue(context: &Context) {
     assert!(proxy.records().iter().any(|record| record.target.starts_with("/v2/_catalog")));
     proxy.fault("/v2/_catalog", .., Fault::status(404));
     assert_ne!(bed.rootlay(["search", &proxy.name("redis")]).code, 0);
+}
+
+/// As the user `nobody`, who may not even look at the state root.
+fn remote_without_root(context: &Context) {
+    let (bed, registry, proxy) = Bed::open(context);
+    registry.publish(&saying("x"), "app:1");
+    let program = context.dir().join("rootlay");
+    std::fs::copy(context.program(), &program).unwrap();
+    let name = proxy.name("app:1");
+    let (repository, term) = (proxy.name("app"), proxy.name("ap"));
+    let runs = [&["tags", &repository][..], &["digest", &name], &["manifest", "inspect", &name], &["search", &term]];
+    for arguments in runs {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+        command.args(["--root", "/no/such/root"]).args(arguments).env("HOME", bed.home());
+        bed.output(&mut command).ok();
+    }
 }
