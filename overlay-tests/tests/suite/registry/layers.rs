@@ -117,7 +117,7 @@ fn s13_the_same_pull_twice_at_once(context: &Context) {
 /// One of two that fetch the same layer dies: the other takes over, from the bytes that are there.
 fn s13_a_pull_goes_on_where_another_was_killed(context: &Context) {
     let (bed, registry, proxy) = Bed::open(context);
-    proxy.fault("GET /blobs/", .., Fault::Slow(16 << 10, Duration::from_millis(10)));
+    proxy.fault("GET /blobs/", .., Fault::Slow(16 << 10, Duration::from_millis(20)));
     let image = Image::of([noise(1, 512)]);
     let written = registry.publish(&image, "app:1");
     let mut first = bed.spawn(["pull", &proxy.name("app:1")]);

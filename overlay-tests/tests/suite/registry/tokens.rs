@@ -101,11 +101,12 @@ fn tokens_for_pushes(context: &Context) {
 
 fn tokens_that_expire_in_mid_pull(context: &Context) {
     let (bed, registry, proxy, server) = guarded(context);
-    let image = Image::of((1..=8).map(|seed| noise(seed, 16)));
+    let image = Image::of((1..=24).map(|seed| noise(seed, 4)));
     registry.publish(&image, "public/app:1");
-    server.shorten(300, 2);
+    // Enough that one that was just handed out is not used up by the requests for other layers.
+    server.shorten(300, 8);
     bed.pull(&proxy.name("public/app:1"));
-    assert!(server.asked().len() >= 4, "{:?}", server.asked());
+    assert!(server.asked().len() >= 3, "{:?}", server.asked());
     assert_tree(context, &proxy.name("public/app:1"), &image);
     // The server's own word that they do not live long.
     server.shorten(1, 1000);
