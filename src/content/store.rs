@@ -68,7 +68,9 @@ impl ContentStore {
     /// Removes a blob that turned out to be damaged. One that is gone already is success.
     pub fn remove_damaged(&self, digest: &Digest) -> Result<()> {
         match self.directory(digest.algorithm())?.map(|directory| directory.remove_file(digest.hex().as_bytes())) {
-            Some(Err(error)) if error.errno() != Errno::ENOENT => Err(error).context(|| format!("remove blob {digest}")),
+            Some(Err(error)) if error.errno() != Errno::ENOENT => {
+                Err(error).context(|| format!("remove blob {digest}"))
+            }
             _ => Ok(()),
         }
     }

@@ -45,8 +45,8 @@ use crate::store::Store;
 
 pub use crate::layer::{Limits, Oddities};
 pub use crate::source::{
-    AuthFile, AuthFileKind, Hit, Jobs, Kept, Proxies, Registries, RegistryOptions, RemoteDocument, RemoteManifest, Retry,
-    Secret, SourceSpec, Tls,
+    AuthFile, AuthFileKind, Hit, Jobs, Kept, Proxies, Registries, RegistryOptions, RemoteDocument, RemoteManifest,
+    Retry, Secret, SourceSpec, Tls,
 };
 pub use crate::store::Access;
 pub use images::ImageInfo;

@@ -141,9 +141,10 @@ impl Rootlay {
                 continue;
             }
             let unpacked = matches!(self.store.find(Kind::Layer, &diff_id.0, &named)?, Found::Usable(_));
-            let here = match unpacked || self.store.content().size_of(digest)? == Some(*size) {
-                true => *size,
-                false => self.store.kept_of(digest)?.min(*size),
+            let here = if unpacked || self.store.content().size_of(digest)? == Some(*size) {
+                *size
+            } else {
+                self.store.kept_of(digest)?.min(*size)
             };
             layers.push(PlannedLayer { digest: digest.clone(), size: *size, here });
         }

@@ -71,7 +71,15 @@ impl Rootlay {
             reference.repository()
         ));
         let to = registries.destination(&reference)?;
-        let push = Push { rootlay: self, registries, staging: &staging, to: &to, catalog: &catalog, reference: &reference, manifest };
+        let push = Push {
+            rootlay: self,
+            registries,
+            staging: &staging,
+            to: &to,
+            catalog: &catalog,
+            reference: &reference,
+            manifest,
+        };
         let jobs = push.jobs(&document);
         for job in &jobs {
             push.show(job, Phase::Preparing);
@@ -165,10 +173,13 @@ impl Push<'_> {
         let open = || content.open(digest);
         let outgoing = Outgoing { digest, size: *size, open: &open, sent: Arc::new(sent), retrying: &retrying };
         let arrived = self.to.blob(&outgoing, from.as_ref().map(Reference::repository))?;
-        self.show(job, match (arrived, from) {
-            (Arrived::Mounted, Some(from)) => Phase::MountedFrom(from.repository().to_owned()),
-            _ => Phase::Pushed,
-        });
+        self.show(
+            job,
+            match (arrived, from) {
+                (Arrived::Mounted, Some(from)) => Phase::MountedFrom(from.repository().to_owned()),
+                _ => Phase::Pushed,
+            },
+        );
         Ok(())
     }
 

@@ -89,7 +89,8 @@ fn attempt(
     let watch = |step| {
         match step {
             Step::Passed(bytes) => {
-                let known = old.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| Some(old.saturating_sub(bytes)));
+                let known =
+                    old.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| Some(old.saturating_sub(bytes)));
                 let new = bytes.saturating_sub(known.unwrap_or_default());
                 if new > 0 && waited.swap(false, Ordering::Relaxed) {
                     run.progress.phase(task, Phase::Downloading);

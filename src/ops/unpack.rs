@@ -79,13 +79,11 @@ impl Job<'_> {
         let is_here = self.is_here(run)?;
         if let Some(remote) = source.remote() {
             // The blob of a layer that is here need not be.
-            return match is_here {
-                true => {
-                    run.progress.phase(&self.task, Phase::AlreadyExists);
-                    Ok(())
-                }
-                false => transfer::layer(run, remote, self, check),
-            };
+            if !is_here {
+                return transfer::layer(run, remote, self, check);
+            }
+            run.progress.phase(&self.task, Phase::AlreadyExists);
+            return Ok(());
         }
         if is_here {
             drop(lock);

@@ -35,9 +35,7 @@ use crate::sys::errno::{SysError, escape};
 
 pub use registry::options::{AuthFile, AuthFileKind, Jobs, Proxies, RegistryOptions, Retry, Tls};
 pub use registry::secret::Secret;
-pub use registry::{
-    Arrived, Destination, Hit, Kept, Outgoing, Registries, RemoteDocument, RemoteManifest, Repository,
-};
+pub use registry::{Arrived, Destination, Hit, Kept, Outgoing, Registries, RemoteDocument, RemoteManifest, Repository};
 pub use resolve::{Resolved, resolve};
 pub use select::select;
 pub use spec::SourceSpec;

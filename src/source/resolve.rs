@@ -218,5 +218,8 @@ fn nothing_fits(wanted: &Platform, offered: &[Platform]) -> Error {
         }
     }
     let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    Error::new(ErrorKind::NotFound, format!("no matching manifest for {wanted} in the manifest list entries, there are: {names}"))
+    Error::new(
+        ErrorKind::NotFound,
+        format!("no matching manifest for {wanted} in the manifest list entries, there are: {names}"),
+    )
 }

@@ -98,7 +98,7 @@ fn targets_that_are_refused(context: &Context) {
     context.rootlay(["mount", "--target", target, &id]).exits(2).one_line();
     context.rootlay(["umount", target]).ok();
     shows(target.as_ref(), &[]);
-    let _ = context.rootlay(["mount", "absent"]).exits(1);
+    let _ = context.rootlay(["mount", "--pull", "never", "absent"]).exits(1);
     let _ = context.rootlay(["mount", &"0".repeat(64)]).exits(1);
     assert!(context.rootlay(["mounts", "--format", "json"]).ok().is_empty());
 }

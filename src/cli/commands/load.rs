@@ -9,11 +9,12 @@ use rootlay::oci::{Platform, Reference};
 use rootlay::ops::{LoadRequest, Loaded, Oddities, SourceSpec};
 use rootlay::{Error, ErrorKind, Result};
 
-use super::super::failure::Outcome;
+use super::super::failure::{Failure, Outcome};
 use super::super::grammar::parsed;
 use super::super::host::Host;
 use super::super::limits::{Limit, limit, limits};
 use super::super::output::Output;
+use super::pull::{self, PullArgs};
 
 #[derive(Debug, Args)]
 pub struct LoadArgs {
@@ -37,13 +38,20 @@ pub struct LoadArgs {
     #[arg(long)]
     strict: bool,
 
-    /// `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE[:REF]`, or a path
+    /// `docker://REF`, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE[:REF]`, or a path
     source: Option<OsString>,
 }
 
 pub fn run(args: LoadArgs, host: &Host, out: &mut Output) -> Outcome {
     let engine = host.open()?;
     let source = source(args.input, args.source, io::stdin().is_terminal())?;
+    if let SourceSpec::Registry(reference) = &source {
+        if args.name.is_some() {
+            return Err(Failure::usage("`--name` does not go with an image of a registry: it keeps its own"));
+        }
+        pull::quietly(PullArgs::of(args.platform, args.limits, args.strict), &engine, host, reference)?;
+        return out.line(&format!("Loaded image: {}", reference.familiar()));
+    }
     let oddities = if args.strict { Oddities::Refuse } else { Oddities::Warn };
     let request =
         LoadRequest { source, platform: args.platform, name: args.name, limits: limits(&args.limits), oddities };

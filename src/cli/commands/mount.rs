@@ -12,7 +12,8 @@ use super::super::failure::{Failure, Outcome};
 use super::super::grammar::{Format, format, go_bool, parsed};
 use super::super::host::Host;
 use super::super::output::Output;
-use super::{mounts, pull};
+use super::mounts;
+use super::pull::{self, PullArgs};
 
 #[derive(Debug, Args)]
 pub struct MountArgs {
@@ -167,7 +168,7 @@ fn mount(engine: &Rootlay, host: &Host, mut request: MountRequest, pull: Pull) -
         // An ID that looks like a name.
         return Ok(engine.mount(request)?);
     }
-    request.platform = pull::quietly(engine, host, &name, request.platform.as_ref())?;
+    request.platform = pull::quietly(PullArgs::of(request.platform, Vec::new(), false), engine, host, &name)?;
     Ok(engine.mount(request)?)
 }
 

@@ -130,9 +130,7 @@ pub fn network(host: &str, error: reqwest::Error) -> Trouble {
         _ if error.is_timeout() => (Remedy::Retry(None), "no answer in time".to_owned()),
         _ if error.is_connect() => match io {
             // Cut off in the middle of the handshake, as some servers without TLS do.
-            Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
-                (Remedy::Plain, lower(&text))
-            }
+            Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => (Remedy::Plain, lower(&text)),
             _ => (Remedy::Reconnect, lower(&text)),
         },
         _ => (Remedy::Retry(None), lower(&text)),
@@ -216,7 +214,10 @@ mod tests {
     #[test]
     fn the_words_of_a_server_are_short_and_harmless() {
         assert_eq!(words(br#"{"errors":[{"message":"a\u001b[31mb"}]}"#).unwrap(), r"a\u{1b}[31mb");
-        assert_eq!(words(br#"{"details":"incorrect username or password"}"#).unwrap(), "incorrect username or password");
+        assert_eq!(
+            words(br#"{"details":"incorrect username or password"}"#).unwrap(),
+            "incorrect username or password"
+        );
         let long = format!(r#"{{"errors":[{{"code":"DENIED","message":"{}"}}]}}"#, "x".repeat(5000));
         assert_eq!(words(long.as_bytes()).unwrap().len(), MAX_WORDS);
         for nothing in [&b""[..], b"<html>", b"[]", b"{}", br#"{"errors":[]}"#, br#"{"errors":[{}]}"#] {

@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::oci::Descriptor;
 
 /// How many pieces wait to be read; the network goes on meanwhile. A piece has a few hundred KiB at most.
-const QUEUE: usize = 16;
+const QUEUE: usize = 8;
 
 /// The content of a blob, unverified, and never more bytes than it has.
 pub struct BlobReader<'a> {

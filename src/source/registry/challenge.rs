@@ -62,9 +62,9 @@ mod tests {
         of(&headers)
     }
 
-    fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Option<Challenge> {
+    fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Challenge {
         let owned = |text: Option<&str>| text.map(str::to_owned);
-        Some(Challenge::Bearer { realm: realm.to_owned(), service: owned(service), scope: owned(scope) })
+        Challenge::Bearer { realm: realm.to_owned(), service: owned(service), scope: owned(scope) }
     }
 
     #[test]
@@ -73,9 +73,12 @@ mod tests {
             r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io","#,
             r#"scope="repository:samalba/my-app:pull,push",error="invalid_token""#
         );
-        let expected =
-            bearer("https://auth.docker.io/token", Some("registry.docker.io"), Some("repository:samalba/my-app:pull,push"));
-        assert_eq!(of_lines(&[line]), expected);
+        let expected = bearer(
+            "https://auth.docker.io/token",
+            Some("registry.docker.io"),
+            Some("repository:samalba/my-app:pull,push"),
+        );
+        assert_eq!(of_lines(&[line]), Some(expected));
     }
 
     #[test]
@@ -86,13 +89,15 @@ mod tests {
             &[r#"Bearer realm="r""#, r#"Basic realm="x""#],
             &[r#"Basic realm="x", Bearer realm="r""#],
         ] {
-            assert_eq!(of_lines(lines), bearer("r", None, None), "{lines:?}");
+            assert_eq!(of_lines(lines), Some(bearer("r", None, None)), "{lines:?}");
         }
     }
 
     #[test]
     fn what_cannot_be_met_is_none() {
-        for line in ["", "Negotiate", r#"Bearer service="x""#, r#"Bearer realm="""#, r#"Bearer realm="unfinished"#, "=,="] {
+        for line in
+            ["", "Negotiate", r#"Bearer service="x""#, r#"Bearer realm="""#, r#"Bearer realm="unfinished"#, "=,="]
+        {
             assert_eq!(of_lines(&[line]), None, "{line}");
         }
         assert_eq!(of_lines(&[]), None);

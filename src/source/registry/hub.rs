@@ -5,9 +5,9 @@ use std::sync::Arc;
 use reqwest::{Method, Response, Url};
 use serde::Deserialize;
 
+use super::Inner;
 use super::answer::{Subject, read_limited};
 use super::session::{Ask, Session, Target};
-use super::Inner;
 use crate::error::{Error, ErrorKind, Result};
 use crate::oci::Reference;
 

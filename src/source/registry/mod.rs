@@ -142,13 +142,11 @@ impl Registries {
     /// pull. With a platform, that of the platform's manifest.
     pub fn digest(&self, reference: &Reference, platform: Option<&Platform>) -> Result<Descriptor> {
         let repository = self.repository(reference)?;
-        match platform {
-            None => repository.head(),
-            Some(_) => {
-                let root = repository.root()?;
-                Ok(super::resolve(&repository, &root.with_content(), platform)?.manifest_descriptor)
-            }
+        if platform.is_none() {
+            return repository.head();
         }
+        let root = repository.root()?.with_content();
+        Ok(super::resolve(&repository, &root, platform)?.manifest_descriptor)
     }
 
     /// The index or manifest that a name has.
@@ -167,21 +165,14 @@ impl Registries {
             Document::Index(index) => index,
             Document::Manifest(manifest) => {
                 let platform = self.platform(reference, &manifest)?;
-                return Ok(vec![self.one(reference, root, platform)?]);
+                return Ok(vec![RemoteManifest::of(reference, root, platform)?]);
             }
         };
         let one = |entry: &Descriptor| {
             let named = at_digest(reference, entry)?;
-            self.one(reference, self.document(&named)?, entry.platform.clone())
+            RemoteManifest::of(reference, self.document(&named)?, entry.platform.clone())
         };
         index.manifests.iter().map(one).collect()
-    }
-
-    fn one(&self, reference: &Reference, document: RemoteDocument, platform: Option<Platform>) -> Result<RemoteManifest> {
-        let RemoteDocument { mut descriptor, bytes } = document;
-        descriptor.platform = platform;
-        let reference = at_digest(reference, &descriptor)?;
-        Ok(RemoteManifest { reference, document: RemoteDocument { descriptor, bytes } })
     }
 
     /// What the configuration of an image says that it runs on.
@@ -219,8 +210,12 @@ impl Registries {
         let registry = credentials::registry_named(registry);
         let keyring = Keyring::new(Some((user.to_owned(), password.clone())), Vec::new());
         let Shared { options, progress, .. } = &self.0.shared;
-        let shared =
-            Shared { options: options.clone(), transport: Transport::default(), keyring, progress: Arc::clone(progress) };
+        let shared = Shared {
+            options: options.clone(),
+            transport: Transport::default(),
+            keyring,
+            progress: Arc::clone(progress),
+        };
         // A session of its own: what others have learned must not let these credentials pass.
         let endpoint = self.0.conf.registry(registry)?;
         let session = Session::new(&endpoint.host, endpoint.api_host(), endpoint.insecure, options.tls);
@@ -241,6 +236,14 @@ impl Registries {
     /// Forgets the credentials for a registry. `false` if there were none.
     pub fn logout(&self, registry: &str) -> Result<bool> {
         self.0.shared.keyring.forget(credentials::registry_named(registry))
+    }
+}
+
+impl RemoteManifest {
+    fn of(reference: &Reference, document: RemoteDocument, platform: Option<Platform>) -> Result<Self> {
+        let reference = at_digest(reference, &document.descriptor)?;
+        let descriptor = Descriptor { platform, ..document.descriptor };
+        Ok(Self { reference, document: RemoteDocument { descriptor, bytes: document.bytes } })
     }
 }
 

@@ -88,7 +88,8 @@ impl Place {
         let subject = self.subject(format!("manifest for {}{named}", self.name));
         let scopes = self.scopes();
         let ask = self.manifest(Method::HEAD, named, &subject, &scopes);
-        let headers = self.session.send(shared, &ask, retrying, async |response| Ok(response.headers().clone())).await?;
+        let headers =
+            self.session.send(shared, &ask, retrying, async |response| Ok(response.headers().clone())).await?;
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let size = text(CONTENT_LENGTH).and_then(|size| size.parse().ok());
         let kind = text(CONTENT_TYPE).map(|kind| kind.split(';').next().unwrap_or(kind).trim());
@@ -149,7 +150,8 @@ impl Place {
         }
         match response.content_length() {
             Some(len) if offset.saturating_add(len) > blob.size => {
-                let message = format!("blob {}: expected {} bytes, got {}", blob.digest, blob.size, offset.saturating_add(len));
+                let message =
+                    format!("blob {}: expected {} bytes, got {}", blob.digest, blob.size, offset.saturating_add(len));
                 Err(Trouble::lasting(Error::new(ErrorKind::DigestMismatch, message)))
             }
             _ => {

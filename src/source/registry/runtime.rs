@@ -16,7 +16,7 @@ const TICK: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Runtime {
     /// Only taken when this is dropped.
-    runtime: Option<tokio::runtime::Runtime>,
+    threads: Option<tokio::runtime::Runtime>,
     handle: tokio::runtime::Handle,
     cancel: Cancel,
 }
@@ -30,7 +30,7 @@ impl Runtime {
             .enable_all()
             .build()
             .map_err(|error| Error::io("start the network threads", error))?;
-        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime), cancel })
+        Ok(Self { handle: runtime.handle().clone(), threads: Some(runtime), cancel })
     }
 
     /// Waits until `work` is done.
@@ -66,7 +66,7 @@ impl Runtime {
 impl Drop for Runtime {
     fn drop(&mut self) {
         // Otherwise this would wait for name resolution, which nothing can interrupt.
-        if let Some(runtime) = self.runtime.take() {
+        if let Some(runtime) = self.threads.take() {
             runtime.shutdown_background();
         }
     }

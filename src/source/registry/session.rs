@@ -81,11 +81,10 @@ impl Session {
     /// A registry that nothing is known of. No request is sent.
     pub fn new(host: &str, api_host: &str, insecure: bool, tls: Tls) -> Self {
         let (verified, schemes): (_, &[_]) = match tls {
-            Tls::Verified => (true, &["https"]),
             Tls::Unverified => (false, &["https", "http"]),
             Tls::AsConfigured if insecure => (false, &["https", "http"]),
             Tls::AsConfigured if is_loopback(host) => (true, &["https", "http"]),
-            Tls::AsConfigured => (true, &["https"]),
+            Tls::AsConfigured | Tls::Verified => (true, &["https"]),
         };
         Self { host: host.to_owned(), api_host: api_host.to_owned(), verified, schemes, state: Mutex::default() }
     }
@@ -154,9 +153,10 @@ impl Session {
         let trusted = url.origin() == base.origin();
         let mut asked = None;
         for _ in 0..MAX_CHALLENGES {
-            let access = match trusted {
-                true => self.access(shared, &client, scheme, ask, asked.as_ref()).await?,
-                false => Access::default(),
+            let access = if trusted {
+                self.access(shared, &client, scheme, ask, asked.as_ref()).await?
+            } else {
+                Access::default()
             };
             let mut request = client.request(ask.method.clone(), url.clone());
             for (name, value) in &ask.headers {
@@ -205,21 +205,20 @@ impl Session {
         let mut state = self.state.lock().await;
         let State { challenge, credentials, tokens, .. } = &mut *state;
         let Some(challenge) = asked.or(challenge.as_ref()) else { return Ok(Access::default()) };
-        let found = match credentials.get(ask.repository) {
-            Some(found) => found.clone(),
-            None => {
-                let found = shared.credentials(&self.host, ask.repository)?;
-                tracing::debug!(target: EXPLAIN, "credentials for {}: {}", self.host, found.source);
-                credentials.insert(ask.repository.to_owned(), found.clone());
-                found
-            }
+        let found = if let Some(found) = credentials.get(ask.repository) {
+            found.clone()
+        } else {
+            let found = shared.credentials(&self.host, ask.repository)?;
+            tracing::debug!(target: EXPLAIN, "credentials for {}: {}", self.host, found.source);
+            credentials.insert(ask.repository.to_owned(), found.clone());
+            found
         };
         match (challenge, &found.credentials) {
             (_, Credentials::RegistryToken(token)) => {
-                Ok(Access::new(format!("Bearer {}", token.reveal()), true)?.of(found.source))
+                Ok(Access::new(&format!("Bearer {}", token.reveal()), true)?.of(found.source))
             }
             (Challenge::Basic, Credentials::Password { user, password }) => {
-                Ok(Access::new(basic(user, password.reveal()), true)?.of(found.source))
+                Ok(Access::new(&basic(user, password.reveal()), true)?.of(found.source))
             }
             (Challenge::Basic, _) => {
                 let message = format!("{}: wants a user and a password, found {}", self.host, found.source);
@@ -230,13 +229,14 @@ impl Session {
                 if asked.is_some() {
                     tokens.forget(&key);
                 } else if let Some(token) = tokens.get(&key) {
-                    return Access::new(format!("Bearer {}", token.reveal()), false);
+                    return Access::new(&format!("Bearer {}", token.reveal()), false);
                 }
                 let mut scopes: Vec<&str> = ask.scopes.iter().map(String::as_str).collect();
                 scopes.extend(asked.and(scope.as_deref()).filter(|scope| !ask.scopes.iter().any(|own| own == scope)));
-                let wish = Wish { realm, service: service.as_deref(), scopes, plain: scheme == "http" || !self.verified };
+                let wish =
+                    Wish { realm, service: service.as_deref(), scopes, plain: scheme == "http" || !self.verified };
                 let token = tokens.fetch(client, &key, &wish, &found, ask.subject).await?;
-                Access::new(format!("Bearer {}", token.reveal()), true)
+                Access::new(&format!("Bearer {}", token.reveal()), true)
             }
         }
     }
@@ -253,8 +253,8 @@ struct Access {
 }
 
 impl Access {
-    fn new(value: String, fresh: bool) -> Result<Self, Trouble> {
-        let mut header = HeaderValue::from_str(&value)
+    fn new(value: &str, fresh: bool) -> Result<Self, Trouble> {
+        let mut header = HeaderValue::from_str(value)
             .map_err(|_| Error::new(ErrorKind::Authentication, "credentials with characters that cannot be sent"))?;
         header.set_sensitive(true);
         Ok(Self { header: Some(header), fresh, of: None })

@@ -35,9 +35,7 @@ pub fn config(certificates: &Certificates, verified: bool) -> Result<ClientConfi
         return Ok(builder.with_no_client_auth());
     };
     let secret = PrivateKeyDer::from_pem_slice(&key.bytes).map_err(|error| unusable(key, error))?;
-    builder
-        .with_client_auth_cert(certificates_of(certificate)?, secret)
-        .map_err(|error| unusable(certificate, error))
+    builder.with_client_auth_cert(certificates_of(certificate)?, secret).map_err(|error| unusable(certificate, error))
 }
 
 fn certificates_of(file: &Pem) -> Result<Vec<CertificateDer<'static>>> {

@@ -77,7 +77,8 @@ impl Tokens {
         let realm = realm(wish)?;
         let host = realm.host_str().unwrap_or_default().to_owned();
         tracing::debug!(target: EXPLAIN, "token for `{scope}` from {host}, credentials: {}", found.source);
-        let response = send(client, realm, wish, &found.credentials).await.map_err(|error| answer::network(&host, error))?;
+        let response =
+            send(client, realm, wish, &found.credentials).await.map_err(|error| answer::network(&host, error))?;
         let denied = matches!(response.status().as_u16(), 400 | 401 | 403);
         let response = match answer::check(response, subject).await {
             Err(trouble) if denied => {
@@ -186,7 +187,8 @@ mod tests {
         let wish = |realm, plain| Wish { realm, service: None, scopes: Vec::new(), plain };
         assert!(realm(&wish("https://auth.example.com/token", false)).is_ok());
         assert!(realm(&wish("http://auth.example.com/token", true)).is_ok());
-        for (bad, plain) in [("http://auth.example.com/token", false), ("ftp://x/", true), ("token", true), ("", true)] {
+        for (bad, plain) in [("http://auth.example.com/token", false), ("ftp://x/", true), ("token", true), ("", true)]
+        {
             assert!(realm(&wish(bad, plain)).is_err(), "{bad}");
         }
     }

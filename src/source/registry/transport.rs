@@ -8,8 +8,8 @@ use std::time::Duration;
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, NoProxy, Proxy};
 
-use super::options::{Proxies, RegistryOptions};
 use super::certs::Certificates;
+use super::options::{Proxies, RegistryOptions};
 use super::tls;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -54,7 +54,9 @@ fn build(options: &RegistryOptions, host: &str, verified: bool) -> Result<Client
             builder = builder.proxy(proxy);
         }
     }
-    builder.build().map_err(|error| Error::with_source(ErrorKind::Failed, format!("set up the client of {host}"), error))
+    builder
+        .build()
+        .map_err(|error| Error::with_source(ErrorKind::Failed, format!("set up the client of {host}"), error))
 }
 
 /// Follows a redirect, as blobs often have one. The client takes the credentials off where the host is another one.
@@ -103,7 +105,9 @@ mod tests {
         for host in ["localhost", "localhost:5000", "127.0.0.1:5000", "127.9.9.9", "[::1]:5000", "[::1]"] {
             assert!(is_loopback(host), "{host}");
         }
-        for host in ["docker.io", "localhost.example.com", "128.0.0.1:5000", "[2001:db8::1]:80", "127.0.0.1.example.com"] {
+        for host in
+            ["docker.io", "localhost.example.com", "128.0.0.1:5000", "[2001:db8::1]:80", "127.0.0.1.example.com"]
+        {
             assert!(!is_loopback(host), "{host}");
         }
     }

@@ -130,7 +130,10 @@ fn s19_a_manifest_alone_is_taken_unless_another_platform_was_asked_for() {
     let error = layer_for(&*source, &root, "linux/amd64").unwrap_err();
     assert_eq!(
         (error.kind(), error.to_string()),
-        (ErrorKind::NotFound, "image was found but does not match the specified platform: wanted linux/amd64, actual: linux/s390x".into())
+        (
+            ErrorKind::NotFound,
+            "image was found but does not match the specified platform: wanted linux/amd64, actual: linux/s390x".into()
+        )
     );
 }
 

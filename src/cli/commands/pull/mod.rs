@@ -83,16 +83,17 @@ pub fn run(args: PullArgs, host: &Host, out: &mut Output) -> Outcome {
     Run { args, platform, engine: &engine, registries, host }.all(out)
 }
 
+impl PullArgs {
+    /// What another command wants of a pull.
+    pub fn of(platform: Option<Platform>, limits: Vec<Limit>, strict: bool) -> Self {
+        Self { platform, limits, strict, ..Self::default() }
+    }
+}
+
 /// Pulls one image for another command: nothing is printed on stdout. Returns the platform that was asked for, by the
 /// command or by the environment.
-pub fn quietly(
-    engine: &Rootlay,
-    host: &Host,
-    name: &Reference,
-    wanted: Option<&Platform>,
-) -> Outcome<Option<Platform>> {
-    let args = PullArgs::default();
-    let platform = platform(wanted, &Environment::of_process())?;
+pub fn quietly(args: PullArgs, engine: &Rootlay, host: &Host, name: &Reference) -> Outcome<Option<Platform>> {
+    let platform = platform(args.platform.as_ref(), &Environment::of_process())?;
     let registries = host.registries(args.registry.options(host)?)?;
     let run = Run { args, platform, engine, registries, host };
     run.fetch(name)?;
