@@ -7,6 +7,7 @@
 //! * [`oracle`] is the image-spec's result of a stack of layers, in memory.
 //! * [`tree`] reads a directory tree exactly and says how two of them differ.
 //! * [`random`] makes stacks for the property test and shrinks those that fail.
+//! * [`registry`] is a test bed for registries: real ones, a token server, and a proxy that does damage.
 //! * [`harness`] runs cases in processes and namespaces of their own.
 #![expect(
     clippy::unwrap_used,
@@ -19,4 +20,5 @@ pub mod fixture;
 pub mod harness;
 pub mod oracle;
 pub mod random;
+pub mod registry;
 pub mod tree;

@@ -75,6 +75,13 @@ impl Context {
 
     /// The program on another state root.
     pub fn command_on<A: AsRef<OsStr>>(&self, root: &Path, arguments: impl IntoIterator<Item = A>) -> Command {
+        let mut command = self.command_showing("none", root);
+        command.args(arguments);
+        command
+    }
+
+    /// The program on a state root with this kind of progress; the other arguments are to follow.
+    pub fn command_showing(&self, progress: &str, root: &Path) -> Command {
         let denied = self.denied.borrow();
         let mut command = if denied.is_empty() {
             Command::new(self.program())
@@ -84,7 +91,7 @@ impl Context {
             command
         };
         command.env_remove("ROOTLAY_ROOT").env("NO_COLOR", "1").env("TMPDIR", &self.dir);
-        command.arg("--root").arg(root).args(["--progress", "none"]).args(arguments);
+        command.arg("--root").arg(root).args(["--progress", progress]);
         command
     }
 
@@ -106,6 +113,11 @@ impl Context {
     /// Runs a prepared command.
     pub fn output(&self, command: &mut Command) -> Output {
         run(command)
+    }
+
+    /// Runs a prepared command with the standard input that it has.
+    pub fn output_with(&self, command: &mut Command) -> Output {
+        run_with(command)
     }
 
     /// Writes an image as a layout and loads it, whatever comes of it.
@@ -201,7 +213,12 @@ fn source(kind: &str, path: &Path) -> String {
 
 #[track_caller]
 fn run(command: &mut Command) -> Output {
+    run_with(command.stdin(std::process::Stdio::null()))
+}
+
+#[track_caller]
+fn run_with(command: &mut Command) -> Output {
     let shown = format!("{command:?}");
-    let output = command.stdin(std::process::Stdio::null()).output().unwrap_or_else(|error| panic!("{shown}: {error}"));
+    let output = command.output().unwrap_or_else(|error| panic!("{shown}: {error}"));
     Output::new(shown, &output)
 }

@@ -29,6 +29,18 @@ impl StoreListing {
         assert!(lines.is_empty(), "the store is not as it was:\n{}", lines.join("\n"));
     }
 
+    /// Fails unless everything that was here is here and as it was, and what is new are unfinished downloads and verified
+    /// content that a next attempt can use.
+    #[track_caller]
+    pub fn assert_kept(&self, root: &Path) {
+        let useful =
+            |path: &[u8]| [&b"/partial/"[..], b"/layers/", b"/blobs/"].iter().any(|area| path.starts_with(area));
+        let mut now = Self::read(root).0;
+        now.retain(|path, _| self.0.contains_key(path) || !useful(path));
+        let lines = crate::tree::differences(&self.0, &now, crate::tree::Nlink::Ignore);
+        assert!(lines.is_empty(), "the store is not as it was:\n{}", lines.join("\n"));
+    }
+
     /// The directories of unpacked layers, as `ALGORITHM/HEX`.
     pub fn layers(&self) -> Vec<String> {
         self.named("layers")

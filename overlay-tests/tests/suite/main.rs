@@ -10,6 +10,7 @@ mod official;
 mod older_kernels;
 mod peers;
 mod property;
+mod registry;
 mod rows;
 mod store;
 mod views;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
             writable::cases(),
             in_use::cases(),
             store::cases(),
+            registry::cases(),
         ]
         .concat(),
     )
