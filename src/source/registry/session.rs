@@ -123,7 +123,7 @@ impl Session {
         for scheme in schemes {
             outcome = self.exchange(shared, scheme, ask).await;
             match &outcome {
-                Err(Trouble { remedy: Remedy::Plain, error }) if known.is_none() => {
+                Err(Trouble { remedy: Remedy::Plain | Remedy::Unsure, error }) if known.is_none() => {
                     tracing::debug!(target: EXPLAIN, "{error}");
                 }
                 // Nobody is there at all, or somebody has answered.
