@@ -67,20 +67,20 @@ fn attempt(
         waited.store(true, Ordering::Relaxed);
         run.progress.phase(task, Phase::Retrying(delay));
     };
-    let (kept, input, ingest): (u64, Box<dyn Read + Send>, Ingest) =
-        if content.size_of(&blob.digest)? == Some(blob.size) {
-            // Its layer was not made before the process ended, or was damaged and removed.
-            let input = Box::new(content.open(&blob.digest)?);
-            (blob.size, input, Ingest::stored(run.staging.dir(), &blob.digest, blob.size)?)
-        } else {
-            let partial = run.store.partial(&blob.digest, blob.size, check)?;
-            let kept = partial.kept;
-            run.begin_transfer(&blob.digest, kept);
-            let rest = remote.fetch(blob, kept, skip, &retrying);
-            let tried = || format!("partial download of {}", blob.digest);
-            let old = partial.dir.open_file(partial.name.as_bytes()).context(tried)?.take(kept);
-            (kept, Box::new(old.chain(rest)), Ingest::resume(partial, &blob.digest, blob.size))
-        };
+    let stored = content.size_of(&blob.digest)? == Some(blob.size);
+    let (kept, input, ingest): (u64, Box<dyn Read + Send>, Ingest) = if stored {
+        // Its layer was not made before the process ended, or was damaged and removed.
+        let input = Box::new(content.open(&blob.digest)?);
+        (blob.size, input, Ingest::stored(run.staging.dir(), &blob.digest, blob.size)?)
+    } else {
+        let partial = run.store.partial(&blob.digest, blob.size, check)?;
+        let kept = partial.kept;
+        run.begin_transfer(&blob.digest, kept);
+        let rest = remote.fetch(blob, kept, skip, &retrying);
+        let tried = || format!("partial download of {}", blob.digest);
+        let old = partial.dir.open_file(partial.name.as_bytes()).context(tried)?.take(kept);
+        (kept, Box::new(old.chain(rest)), Ingest::resume(partial, &blob.digest, blob.size))
+    };
     run.progress.phase(task, Phase::Downloading);
     if kept > 0 {
         run.progress.resumed(task, kept);
@@ -108,7 +108,7 @@ fn attempt(
     let result = job.unpack(run, Tee::new(input, ingest, &watch));
     if result.is_ok() {
         run.progress.phase(task, Phase::PullComplete);
-    } else if kept == blob.size && result.as_ref().is_err_and(|error| error.kind() == ErrorKind::DigestMismatch) {
+    } else if stored && result.as_ref().is_err_and(|error| error.kind() == ErrorKind::DigestMismatch) {
         content.remove_damaged(&blob.digest)?;
     }
     Ok((kept, result))

@@ -129,8 +129,8 @@ pub fn network(host: &str, error: reqwest::Error) -> Trouble {
         _ if error.is_timeout() && error.is_connect() => (Remedy::None, "no answer in time".to_owned()),
         _ if error.is_timeout() => (Remedy::Retry(None), "no answer in time".to_owned()),
         _ if error.is_connect() => match io {
-            // Cut off in the middle of the handshake, as some servers without TLS do.
-            Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => (Remedy::Plain, lower(&text)),
+            // Cut off in the middle of the handshake, as some servers without TLS do, and some that are busy.
+            Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => (Remedy::Unsure, lower(&text)),
             _ => (Remedy::Reconnect, lower(&text)),
         },
         _ => (Remedy::Retry(None), lower(&text)),
@@ -158,15 +158,15 @@ fn cause_of<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError
     carried.map(|inner| inner as &(dyn StdError + 'static)).or_else(|| error.source())
 }
 
+/// The deepest error of this type: an `io::Error` may carry another one, of which it hides the kind.
 fn in_chain<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e T> {
+    let mut found = None;
     let mut next = Some(error);
     while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
+        found = error.downcast_ref().or(found);
         next = cause_of(error);
     }
-    None
+    found
 }
 
 #[cfg(test)]
@@ -232,6 +232,8 @@ mod tests {
         assert_eq!(deepest(&error).to_string(), "inner");
         assert!(in_chain::<Error>(&error).is_some());
         assert!(in_chain::<rustls::Error>(&error).is_none());
+        let error = io::Error::other(io::Error::from_raw_os_error(104));
+        assert_eq!(in_chain(&error).map(io::Error::kind), Some(io::ErrorKind::ConnectionReset));
         assert_eq!(lower("Connection refused (os error 111)"), "connection refused");
     }
 }

@@ -260,3 +260,6 @@ fn at_digest(reference: &Reference, descriptor: &Descriptor) -> Result<Reference
     let text = format!("{}/{}@{}", reference.registry(), reference.repository(), descriptor.digest);
     text.parse().map_err(|error| Error::with_source(ErrorKind::Failed, format!("name of {}", descriptor.digest), error))
 }
+
+#[cfg(test)]
+mod tests;

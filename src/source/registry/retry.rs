@@ -36,6 +36,8 @@ pub enum Remedy {
     Reconnect,
     /// The server does not speak TLS: plain HTTP, where that is allowed.
     Plain,
+    /// It may not speak TLS, or may be busy: plain HTTP, where that is allowed, else what [`Remedy::Reconnect`] says.
+    Unsure,
 }
 
 impl Trouble {
@@ -61,13 +63,14 @@ impl From<Error> for Trouble {
 pub struct Patience {
     retry: Retry,
     delays: ExponentialBackoff,
-    began: Instant,
+    /// Since when nobody has let us in.
+    shut: Option<Instant>,
 }
 
 impl Patience {
     /// As the options say.
     pub fn new(retry: Retry) -> Self {
-        Self { retry, delays: delays(retry), began: Instant::now() }
+        Self { retry, delays: delays(retry), shut: None }
     }
 
     /// There was progress: it begins anew.
@@ -87,12 +90,18 @@ impl Patience {
                 return Err(error.context(format!("not tried again, which was allowed in {} s only", wish.as_secs())));
             }
             Remedy::Retry(wish) => wish,
-            Remedy::Reconnect => None,
+            Remedy::Reconnect | Remedy::Unsure => None,
         };
         let Some(delay) = self.delays.next() else { return Err(error) };
         let delay = wish.unwrap_or(delay);
-        if remedy == Remedy::Reconnect && self.began.elapsed() + delay > CONNECTING {
-            return Err(error);
+        match remedy {
+            Remedy::Reconnect | Remedy::Unsure => {
+                let since = *self.shut.get_or_insert_with(Instant::now);
+                if since.elapsed() + delay > CONNECTING {
+                    return Err(error);
+                }
+            }
+            _ => self.shut = None,
         }
         Ok(delay)
     }
@@ -160,8 +169,20 @@ mod tests {
     fn a_refused_connection_is_given_up_soon() {
         let retry = Retry { times: 100, delay: Duration::from_secs(9), ..Retry::default() };
         assert!(Patience::new(retry).after(trouble(Remedy::Reconnect)).is_err());
+        assert!(Patience::new(retry).after(trouble(Remedy::Unsure)).is_err());
         let mut none = Patience::new(Retry { times: 0, ..Retry::default() });
         assert!(none.after(trouble(Remedy::Reconnect)).is_err());
+    }
+
+    #[test]
+    fn what_was_before_the_first_refusal_does_not_count() {
+        let retry = Retry { times: 100, delay: CONNECTING / 4, ..Retry::default() };
+        let mut patience = Patience::new(retry);
+        patience.shut = Instant::now().checked_sub(CONNECTING);
+        assert!(patience.after(trouble(Remedy::Reconnect)).is_err());
+        assert!(patience.after(trouble(Remedy::Retry(Some(Duration::ZERO)))).is_ok());
+        patience.delays = delays(retry);
+        assert!(patience.after(trouble(Remedy::Reconnect)).is_ok());
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl Session {
         for scheme in schemes {
             outcome = self.exchange(shared, scheme, ask).await;
             match &outcome {
-                Err(Trouble { remedy: Remedy::Plain, error }) if known.is_none() => {
+                Err(Trouble { remedy: Remedy::Plain | Remedy::Unsure, error }) if known.is_none() => {
                     tracing::debug!(target: EXPLAIN, "{error}");
                 }
                 // Nobody is there at all, or somebody has answered.
@@ -151,6 +151,8 @@ impl Session {
         };
         // An address elsewhere gets no credentials.
         let trusted = url.origin() == base.origin();
+        // Nor does somebody that the registry has sent us to say where to bring them.
+        let is_own = |response: &Response| trusted && response.url().origin() == base.origin();
         let mut asked = None;
         for _ in 0..MAX_CHALLENGES {
             let access = if trusted {
@@ -170,8 +172,8 @@ impl Session {
             }
             let response = request.send().await.map_err(|error| answer::network(&self.api_host, error))?;
             explain_limit(&response);
-            let unauthorized = response.status() == StatusCode::UNAUTHORIZED;
-            let challenge = challenge::of(response.headers()).filter(|_| unauthorized && trusted && !access.fresh);
+            let unauthorized = response.status() == StatusCode::UNAUTHORIZED && is_own(&response);
+            let challenge = challenge::of(response.headers()).filter(|_| unauthorized && !access.fresh);
             let Some(challenge) = challenge else {
                 let outcome = answer::check(response, ask.subject).await;
                 return outcome.map_err(|trouble| match access.of {
