@@ -113,7 +113,13 @@ pub async fn read_limited(mut response: Response, limit: u64) -> Result<Vec<u8>,
 
 /// What a failure of the network means.
 pub fn network(host: &str, error: reqwest::Error) -> Trouble {
-    // The address of a redirect may hold a signature.
+    // After a redirect it is another host that failed. The rest of its address may hold a signature.
+    let failed = error.url().and_then(|url| Some((url.host_str()?.to_owned(), url.port())));
+    let host = match failed {
+        Some((name, Some(port))) => format!("{name}:{port}"),
+        Some((name, None)) => name,
+        None => host.to_owned(),
+    };
     let error = error.without_url();
     let cause = deepest(&error);
     let text = cause.to_string();

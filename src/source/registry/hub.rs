@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::Inner;
 use super::answer::{Subject, read_limited};
-use super::session::{Ask, Session, Target};
+use super::session::{Ask, Session, Target, Whose};
 use crate::error::{Error, ErrorKind, Result};
 use crate::oci::Reference;
 
@@ -70,7 +70,7 @@ pub fn search(inner: &Arc<Inner>, term: &str, limit: usize) -> Result<Vec<Hit>> 
     let address = format!("https://{HOST}/v1/search");
     let url = Url::parse_with_params(&address, [("q", term), ("n", &limit)])
         .map_err(|error| Error::with_source(ErrorKind::Usage, format!("address {address}"), error))?;
-    let session = Session::new(HOST, HOST, false, inner.shared.options.tls);
+    let session = Session::new(&inner.conf.registry(HOST)?, Whose::Another, inner.shared.options.tls);
     let subject = Subject { what: "search".to_owned(), name: HOST.to_owned(), verb: "search" };
     let ask = Ask {
         method: Method::GET,

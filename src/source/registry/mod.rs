@@ -51,7 +51,7 @@ pub use push::{Arrived, Destination, Outgoing};
 pub use repository::Repository;
 use runtime::Runtime;
 use secret::Secret;
-use session::{Ask, Session, Target};
+use session::{Ask, Session, Target, Whose};
 use transport::Transport;
 
 /// The target of events that say why something was done: which place served, which credentials were used.
@@ -66,8 +66,8 @@ struct Inner {
     shared: Shared,
     conf: RegistriesConf,
     runtime: Runtime,
-    /// By host, and whether anything will do there.
-    sessions: Mutex<HashMap<(String, bool), Arc<Session>>>,
+    /// By host, whether anything will do there, and whose it is.
+    sessions: Mutex<HashMap<(String, bool, Whose), Arc<Session>>>,
 }
 
 /// What every request needs.
@@ -80,8 +80,12 @@ struct Shared {
 }
 
 impl Shared {
-    fn credentials(&self, host: &str, repository: &str) -> Result<Found> {
-        self.keyring.find(host, repository, &mut |message| self.progress.warning(&message))
+    fn credentials(&self, whose: Whose, host: &str, repository: &str) -> Result<Found> {
+        let mut warn = |message: String| self.progress.warning(&message);
+        match whose {
+            Whose::Named => self.keyring.find(host, repository, &mut warn),
+            Whose::Another => self.keyring.kept(host, repository, &mut warn),
+        }
     }
 }
 
@@ -123,20 +127,20 @@ impl Registries {
     pub fn repository(&self, reference: &Reference) -> Result<Repository> {
         let endpoints = self.0.conf.endpoints(reference)?;
         let name = reference.familiar_name();
-        let places = endpoints.into_iter().map(|endpoint| self.place(endpoint, &name)).collect();
+        let place = |endpoint: Endpoint| {
+            let whose = if endpoint.host == reference.registry() { Whose::Named } else { Whose::Another };
+            let session = self.session(&endpoint, whose);
+            Place { session, repository: endpoint.repository, name: name.clone() }
+        };
+        let places = endpoints.into_iter().map(place).collect();
         Ok(Repository::new(Arc::clone(&self.0), reference.clone(), places))
     }
 
-    fn place(&self, endpoint: Endpoint, name: &str) -> Place {
-        let session = self.session(&endpoint);
-        Place { session, repository: endpoint.repository, name: name.to_owned() }
-    }
-
-    fn session(&self, endpoint: &Endpoint) -> Arc<Session> {
+    fn session(&self, endpoint: &Endpoint, whose: Whose) -> Arc<Session> {
         let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let tls = self.0.shared.options.tls;
-        let make = || Arc::new(Session::new(&endpoint.host, endpoint.api_host(), endpoint.insecure, tls));
-        Arc::clone(sessions.entry((endpoint.host.clone(), endpoint.insecure)).or_insert_with(make))
+        let make = || Arc::new(Session::new(endpoint, whose, tls));
+        Arc::clone(sessions.entry((endpoint.host.clone(), endpoint.insecure, whose)).or_insert_with(make))
     }
 
     /// The digest (with media type and size) that a name has: a `HEAD` request, which registries do not count as a
@@ -196,7 +200,7 @@ impl Registries {
         match hub::registry_of(term)? {
             None => hub::search(&self.0, term, limit),
             Some((registry, term)) => {
-                let session = self.session(&self.0.conf.registry(registry)?);
+                let session = self.session(&self.0.conf.registry(registry)?, Whose::Named);
                 let all = tags::catalogue(&self.0, &session)?;
                 Ok(tags::matching(registry, &all, term).iter().take(limit).map(hub::plain).collect())
             }
@@ -219,7 +223,7 @@ impl Registries {
         };
         // A session of its own: what others have learned must not let these credentials pass.
         let endpoint = self.0.conf.registry(registry)?;
-        let session = Session::new(&endpoint.host, endpoint.api_host(), endpoint.insecure, options.tls);
+        let session = Session::new(&endpoint, Whose::Named, options.tls);
         let subject = Subject { what: format!("registry {registry}"), name: registry.to_owned(), verb: "login" };
         let ask = Ask {
             method: Method::GET,

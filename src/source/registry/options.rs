@@ -76,6 +76,13 @@ pub struct Proxies {
     pub exempt: Option<String>,
 }
 
+impl Proxies {
+    /// Whether requests without TLS go through a proxy.
+    pub fn has_http(&self) -> bool {
+        [&self.http, &self.all].into_iter().flatten().any(|url| !url.is_empty())
+    }
+}
+
 /// How often a request is tried again that failed for a reason that may pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {

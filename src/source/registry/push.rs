@@ -15,7 +15,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 
 use super::answer::Subject;
 use super::retry::{Patience, Trouble};
-use super::session::{Ask, Payload, Session, Target};
+use super::session::{Ask, Payload, Session, Target, Whose};
 use super::{EXPLAIN, Inner, Registries};
 use crate::error::{Error, ErrorKind, Result};
 use crate::oci::{Digest, Reference};
@@ -72,7 +72,7 @@ impl Registries {
     /// The registry is blocked by the configuration.
     pub fn destination(&self, reference: &Reference) -> Result<Destination> {
         let endpoint = self.0.conf.destination(reference)?;
-        let session = self.session(&endpoint);
+        let session = self.session(&endpoint, Whose::Named);
         let name = reference.familiar_name();
         Ok(Destination { inner: Arc::clone(&self.0), session, repository: endpoint.repository, name })
     }

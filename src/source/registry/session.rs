@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 
 use super::answer::{self, Subject};
 use super::challenge::{self, Challenge};
+use super::conf::Endpoint;
 use super::credentials::{Credentials, Found};
 use super::options::Tls;
 use super::retry::{Patience, Remedy, Trouble};
@@ -20,6 +21,15 @@ use crate::error::{Error, ErrorKind, Result};
 /// How often one request is sent because the registry wants (other) credentials.
 const MAX_CHALLENGES: usize = 3;
 
+/// Which server a registry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Whose {
+    /// That of the image's name.
+    Named,
+    /// Another one that the configuration sends us to.
+    Another,
+}
+
 /// A registry, as it is reached.
 #[derive(Debug)]
 pub struct Session {
@@ -27,6 +37,7 @@ pub struct Session {
     pub host: String,
     /// Where requests go: `registry-1.docker.io`.
     api_host: String,
+    whose: Whose,
     verified: bool,
     schemes: &'static [&'static str],
     state: Mutex<State>,
@@ -79,14 +90,16 @@ pub enum Target {
 
 impl Session {
     /// A registry that nothing is known of. No request is sent.
-    pub fn new(host: &str, api_host: &str, insecure: bool, tls: Tls) -> Self {
+    pub fn new(endpoint: &Endpoint, whose: Whose, tls: Tls) -> Self {
+        let Endpoint { host, insecure, .. } = endpoint;
         let (verified, schemes): (_, &[_]) = match tls {
             Tls::Unverified => (false, &["https", "http"]),
-            Tls::AsConfigured if insecure => (false, &["https", "http"]),
+            Tls::AsConfigured if *insecure => (false, &["https", "http"]),
             Tls::AsConfigured if is_loopback(host) => (true, &["https", "http"]),
             Tls::AsConfigured | Tls::Verified => (true, &["https"]),
         };
-        Self { host: host.to_owned(), api_host: api_host.to_owned(), verified, schemes, state: Mutex::default() }
+        let (host, api_host) = (host.clone(), endpoint.api_host().to_owned());
+        Self { host, api_host, whose, verified, schemes, state: Mutex::default() }
     }
 
     /// Sends a request, again and again while that may help, and hands the answer to `read`.
@@ -126,18 +139,16 @@ impl Session {
                 Err(Trouble { remedy: Remedy::Plain | Remedy::Unsure, error }) if known.is_none() => {
                     tracing::debug!(target: EXPLAIN, "{error}");
                 }
-                // Nobody is there at all, or somebody has answered.
-                Err(Trouble { remedy: Remedy::Reconnect, .. }) => break,
-                _ => {
-                    self.state.lock().await.scheme = Some(scheme);
-                    break;
-                }
+                // Another way may lead there.
+                Err(Trouble { remedy: Remedy::Reconnect, .. })
+                    if known.is_none() && shared.options.proxies.has_http() => {}
+                _ => break,
             }
         }
         outcome
     }
 
-    async fn exchange(&self, shared: &Shared, scheme: &str, ask: &Ask<'_>) -> Result<Response, Trouble> {
+    async fn exchange(&self, shared: &Shared, scheme: &'static str, ask: &Ask<'_>) -> Result<Response, Trouble> {
         let client = shared.transport.client(&shared.options, &self.host, self.verified)?;
         let base = format!("{scheme}://{}/v2/", self.api_host);
         let base = Url::parse(&base)
@@ -171,6 +182,7 @@ impl Session {
                 request = request.header(reqwest::header::CONTENT_LENGTH, payload.len).body(payload.body);
             }
             let response = request.send().await.map_err(|error| answer::network(&self.api_host, error))?;
+            self.state.lock().await.scheme = Some(scheme);
             explain_limit(&response);
             let unauthorized = response.status() == StatusCode::UNAUTHORIZED && is_own(&response);
             let challenge = challenge::of(response.headers()).filter(|_| unauthorized && !access.fresh);
@@ -210,7 +222,7 @@ impl Session {
         let found = if let Some(found) = credentials.get(ask.repository) {
             found.clone()
         } else {
-            let found = shared.credentials(&self.host, ask.repository)?;
+            let found = shared.credentials(self.whose, &self.host, ask.repository)?;
             tracing::debug!(target: EXPLAIN, "credentials for {}: {}", self.host, found.source);
             credentials.insert(ask.repository.to_owned(), found.clone());
             found

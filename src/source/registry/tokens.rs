@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::EXPLAIN;
 use super::answer::{self, Subject};
 use super::credentials::{Credentials, Found};
-use super::retry::Trouble;
+use super::retry::{Remedy, Trouble};
 use super::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -77,8 +77,8 @@ impl Tokens {
         let realm = realm(wish)?;
         let host = realm.host_str().unwrap_or_default().to_owned();
         tracing::debug!(target: EXPLAIN, "token for `{scope}` from {host}, credentials: {}", found.source);
-        let response =
-            send(client, realm, wish, &found.credentials).await.map_err(|error| answer::network(&host, error))?;
+        let sent = send(client, realm, wish, &found.credentials).await;
+        let response = sent.map_err(|error| of_token_server(answer::network(&host, error)))?;
         let denied = matches!(response.status().as_u16(), 400 | 401 | 403);
         let response = match answer::check(response, subject).await {
             Err(trouble) if denied => {
@@ -96,6 +96,15 @@ impl Tokens {
         let ends = Instant::now() + life;
         self.by_scope.insert(scope.to_owned(), Token { secret: secret.clone(), ends });
         Ok(secret)
+    }
+}
+
+/// Only the registry itself may be asked without TLS instead.
+fn of_token_server(trouble: Trouble) -> Trouble {
+    match trouble.remedy {
+        Remedy::Plain => Trouble::lasting(trouble.error),
+        Remedy::Unsure => Trouble::passing(trouble.error),
+        _ => trouble,
     }
 }
 

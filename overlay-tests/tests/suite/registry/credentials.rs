@@ -235,7 +235,7 @@ fn login_and_logout(context: &Context) {
     assert_eq!(output.stdout.lines().last(), Some("Login Succeeded"));
     let kept = read(&file);
     assert_eq!((&kept["auths"][PROXY], &kept["auths"]["other.example"]), (&right(), &wrong()));
-    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o007, 0);
     bed.rootlay([&["pull"], &authfile[..], &[&proxy.name("team/app:1")]].concat()).ok();
     let output = bed.rootlay([&["logout"], &authfile[..], &[PROXY]].concat());
     assert_eq!(output.ok(), format!("Removing login credentials for {PROXY}\n"));

@@ -62,7 +62,9 @@ fn resume_after_a_hundred_kills(context: &Context) {
         let mut child = bed.spawn(["pull", &name]);
         sleep(Duration::from_millis(u64::try_from(rng.below(longest)).unwrap()));
         child.kill().unwrap();
-        if child.wait().unwrap().success() {
+        let done = child.wait().unwrap().success();
+        // It may die when the image is there and only the last line is not printed.
+        if done || !bed.rootlay(["images", "-q"]).ok().is_empty() {
             assert_tree(context, &name, &image());
             bed.rootlay(["rmi", &name]).ok();
             continue;
@@ -71,7 +73,6 @@ fn resume_after_a_hundred_kills(context: &Context) {
         longest += if partials(&bed, &written) == kept { 3 } else { 0 };
         went_on(&proxy, &written, &kept);
         resumed += usize::from(kept.iter().any(|kept| *kept > 0));
-        assert_eq!(bed.rootlay(["images", "-q"]).ok(), "", "an image that is not whole");
     }
     assert!(killed > 50 && resumed > 20, "{killed} kills, {resumed} of them of a pull that went on");
     let kept = partials(&bed, &written);

@@ -79,6 +79,15 @@ impl Keyring {
             let credentials = Credentials::Password { user: user.clone(), password: password.clone() };
             return Ok(Found { credentials, source: "--creds".to_owned() });
         }
+        self.kept(host, repository, warn)
+    }
+
+    /// The same without those that were given for this command: they are for the registry of the image's name, not for
+    /// another one that the configuration sends us to.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub fn kept(&self, host: &str, repository: &str, warn: &mut dyn FnMut(String)) -> Result<Found> {
         let host = keys::canonical(host);
         for file in &self.files {
             let contents = match Contents::read(file)? {
