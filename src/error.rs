@@ -97,6 +97,23 @@ impl Error {
         Self::with_source(kind, message, self)
     }
 
+    /// The cause at the bottom of this error, as far down as causes are errors of this crate: for what has nothing to
+    /// do with the object that was at hand when it came up.
+    #[must_use]
+    pub fn innermost(self) -> Self {
+        let Inner { kind, message, source } = *self.0;
+        let with = |source| Self(Box::new(Inner { kind, message, source }));
+        let Some(cause) = source else { return with(None) };
+        match cause.downcast::<Self>() {
+            Ok(inner) => inner.innermost(),
+            Err(cause) => match cause.downcast::<io::Error>().map(|error| error.downcast::<Self>()) {
+                Ok(Ok(inner)) => inner.innermost(),
+                Ok(Err(error)) => with(Some(error.into())),
+                Err(cause) => with(Some(cause)),
+            },
+        }
+    }
+
     /// Carries this error through an interface that only knows `io::Error`; [`Error::from`] takes it out again.
     pub fn into_io(self) -> io::Error {
         io::Error::other(self)
@@ -184,6 +201,23 @@ mod tests {
             assert_eq!(Error::from(io::Error::from_raw_os_error(errno)).kind(), kind);
             assert_eq!(Error::io("write", io::Error::from_raw_os_error(errno)).kind(), kind);
         }
+    }
+
+    #[test]
+    fn the_innermost_error_has_its_own_cause() {
+        let deep = || Error::with_source(ErrorKind::Unreachable, "deep", "cause");
+        for error in [
+            deep(),
+            deep().context("outer").context("outermost"),
+            Error::io("read", deep().context("inner").into_io()).context("outer"),
+        ] {
+            let innermost = error.innermost();
+            assert_eq!((innermost.kind(), innermost.to_string().as_str()), (ErrorKind::Unreachable, "deep"));
+            assert_eq!(innermost.source().map(ToString::to_string).as_deref(), Some("cause"));
+        }
+        let io = Error::io("read x", io::Error::from_raw_os_error(libc::EIO)).innermost();
+        assert_eq!(io.to_string(), "read x");
+        assert!(io.source().is_some());
     }
 
     #[test]

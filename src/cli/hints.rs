@@ -70,15 +70,20 @@ pub fn hints(errors: &[Told], topic: Option<Topic>) -> Vec<&'static str> {
 
 fn hint(topic: Topic, kind: ErrorKind) -> Option<&'static str> {
     use Topic::{
-        Credentials, Images, Loading, Mounting, MountingOn, Pulling, Pushing, Remounting, RemovingImages,
+        Asking, Credentials, Images, Loading, Mounting, MountingOn, Pulling, Pushing, Remounting, RemovingImages,
         RemovingViews, Unmounting,
     };
     match (topic, kind) {
-        (_, ErrorKind::Unreachable) => Some("`--log-level debug` shows which servers were tried, and why"),
+        (Pulling | Pushing | Asking, ErrorKind::Unreachable | ErrorKind::DigestMismatch) => {
+            Some("`--explain` shows which servers were tried, and what they said")
+        }
+        (_, ErrorKind::Unreachable | ErrorKind::DigestMismatch) => {
+            Some("`--log-level debug` shows which servers were tried, and what they said")
+        }
+        (Pulling, ErrorKind::Interrupted(_)) => Some("the same command goes on with what has come so far"),
         (Credentials, ErrorKind::Authentication) => None,
         (_, ErrorKind::Authentication) => Some("`rootlay login REGISTRY` stores credentials for a registry"),
         (_, ErrorKind::RateLimited) => Some("registries allow more to users who are known: see `rootlay login`"),
-        (_, ErrorKind::DigestMismatch) => Some("`--log-level debug` shows which server sent it"),
         (Pushing | Mounting | Images | RemovingImages, ErrorKind::NotFound) => {
             Some("`rootlay images` lists the images that are here")
         }

@@ -105,7 +105,11 @@ fn attempt(
         }
         check()
     };
-    let result = job.unpack(run, Tee::new(input, ingest, &watch));
+    // Which entry was at hand when the network failed says nothing.
+    let result = job.unpack(run, Tee::new(input, ingest, &watch)).map_err(|error| match error.kind() {
+        ErrorKind::Refused | ErrorKind::NoSpace | ErrorKind::Failed => error,
+        _ => error.innermost(),
+    });
     if result.is_ok() {
         run.progress.phase(task, Phase::PullComplete);
     } else if stored && result.as_ref().is_err_and(|error| error.kind() == ErrorKind::DigestMismatch) {

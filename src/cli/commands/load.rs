@@ -30,7 +30,7 @@ pub struct LoadArgs {
     #[arg(long, value_name = "PLATFORM", value_parser = parsed(str::parse::<Platform>))]
     platform: Option<Platform>,
 
-    /// Change a limit of one layer: `entries`, `bytes`, `depth` or `window` (may be repeated)
+    /// Change a limit of each layer: `entries`, `bytes`, `depth` or `window` (may be repeated)
     #[arg(long = "limit", value_name = "KEY=VALUE", value_parser = limit)]
     limits: Vec<Limit>,
 

@@ -23,7 +23,7 @@ pub const AUTHFILE_HELP: &str = "File with credentials [env: REGISTRY_AUTH_FILE]
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Registry options")]
 pub struct RegistryArgs {
-    /// Credentials for the registry; without a password it is asked for
+    /// Credentials for the registry; asks for a password that is missing
     #[arg(long, value_name = "USER[:PASSWORD]", value_parser = creds)]
     creds: Option<Creds>,
 
@@ -38,7 +38,7 @@ pub struct Connection {
     #[arg(long, value_name = "FILE", help = AUTHFILE_HELP)]
     authfile: Option<PathBuf>,
 
-    /// Folder with certificates and keys for TLS (*.crt, *.cert, *.key)
+    /// Folder with certificates and keys for TLS (*.crt, *.cert, *.key), instead of certs.d
     #[arg(long, value_name = "DIR")]
     cert_dir: Option<PathBuf>,
 
@@ -47,11 +47,11 @@ pub struct Connection {
           value_parser = go_bool, hide_possible_values = true)]
     tls_verify: Option<bool>,
 
-    /// How often a transfer is tried again that makes no progress
+    /// How often a transfer is tried again that makes no progress [default: 5]
     #[arg(long, value_name = "N")]
     retry: Option<u32>,
 
-    /// How long to wait before the first new attempt, such as 500ms or 2s
+    /// How long to wait before the first new attempt, such as 500ms or 2s [default: 1s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     retry_delay: Option<Duration>,
 

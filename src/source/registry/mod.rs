@@ -234,7 +234,14 @@ impl Registries {
             subject: &subject,
             body: None,
         };
-        self.0.runtime.wait(session.send(&shared, &ask, &|_| {}, async |_| Ok(())))?;
+        let answer = self.0.runtime.wait(session.send(&shared, &ask, &|_| {}, async |_| Ok(())));
+        answer.map_err(|error| match error.kind() {
+            ErrorKind::Authentication => {
+                tracing::debug!(target: EXPLAIN, "{error}");
+                Error::new(ErrorKind::Authentication, format!("{registry}: incorrect username or password"))
+            }
+            _ => error,
+        })?;
         self.0.shared.keyring.keep(registry, user, password)
     }
 

@@ -87,7 +87,7 @@ impl Patience {
         let wish = match remedy {
             Remedy::None | Remedy::Plain => return Err(error),
             Remedy::Retry(Some(wish)) if wish > LONGEST_WISH => {
-                return Err(error.context(format!("not tried again, which was allowed in {} s only", wish.as_secs())));
+                return Err(Error::new(error.kind(), format!("{error}; allowed again in {} s", wish.as_secs())));
             }
             Remedy::Retry(wish) => wish,
             Remedy::Reconnect | Remedy::Unsure => None,

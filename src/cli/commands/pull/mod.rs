@@ -46,11 +46,11 @@ pub struct PullArgs {
     #[arg(long)]
     check: bool,
 
-    /// How many layers are pulled at once
-    #[arg(long, value_name = "N")]
+    /// How many layers are pulled at once [default: the number of cores, at least 4]
+    #[arg(long, value_name = "N", value_parser = jobs)]
     jobs: Option<NonZero<usize>>,
 
-    /// Change a limit of one layer: `entries`, `bytes`, `depth` or `window` (may be repeated)
+    /// Change a limit of each layer: `entries`, `bytes`, `depth` or `window` (may be repeated)
     #[arg(long = "limit", value_name = "KEY=VALUE", value_parser = limit)]
     limits: Vec<Limit>,
 
@@ -98,6 +98,10 @@ pub fn quietly(args: PullArgs, engine: &Rootlay, host: &Host, name: &Reference) 
     let run = Run { args, platform, engine, registries, host };
     run.fetch(name)?;
     Ok(run.platform)
+}
+
+fn jobs(text: &str) -> Result<NonZero<usize>, String> {
+    text.parse().map_err(|_| "expected a whole number above 0".to_owned())
 }
 
 /// Whether neither tag nor digest was named.
