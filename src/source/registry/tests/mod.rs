@@ -2,6 +2,7 @@
 
 mod server;
 mod trust;
+mod uploads;
 
 use std::sync::Arc;
 use std::time::Duration;
