@@ -70,7 +70,7 @@ pub fn search(inner: &Arc<Inner>, term: &str, limit: usize) -> Result<Vec<Hit>> 
     let address = format!("https://{HOST}/v1/search");
     let url = Url::parse_with_params(&address, [("q", term), ("n", &limit)])
         .map_err(|error| Error::with_source(ErrorKind::Usage, format!("address {address}"), error))?;
-    let session = Session::new(HOST, HOST, false, inner.shared.options.tls);
+    let session = Session::new(HOST, HOST, false, inner.shared.options.tls, true);
     let subject = Subject { what: "search".to_owned(), name: HOST.to_owned(), verb: "search" };
     let ask = Ask {
         method: Method::GET,

@@ -65,8 +65,8 @@ struct Inner {
     shared: Shared,
     conf: RegistriesConf,
     runtime: Runtime,
-    /// By host, and whether anything will do there.
-    sessions: Mutex<HashMap<(String, bool), Arc<Session>>>,
+    /// By host, whether anything will do there, and whether the credentials of this command are for it.
+    sessions: Mutex<HashMap<(String, bool, bool), Arc<Session>>>,
 }
 
 /// What every request needs.
@@ -79,8 +79,10 @@ struct Shared {
 }
 
 impl Shared {
-    fn credentials(&self, host: &str, repository: &str) -> Result<Found> {
-        self.keyring.find(host, repository, &mut |message| self.progress.warning(&message))
+    /// With those that were given for this command, where the user has `named` the registry.
+    fn credentials(&self, host: &str, repository: &str, named: bool) -> Result<Found> {
+        let warn = &mut |message: String| self.progress.warning(&message);
+        if named { self.keyring.find(host, repository, warn) } else { self.keyring.kept(host, repository, warn) }
     }
 }
 
@@ -120,22 +122,33 @@ impl Registries {
     /// # Errors
     /// The registry is blocked by the configuration.
     pub fn repository(&self, reference: &Reference) -> Result<Repository> {
-        let endpoints = self.0.conf.endpoints(reference)?;
+        self.open(reference, true)
+    }
+
+    /// The same for a repository that the user has not named: credentials that were given for this command are for
+    /// another one.
+    ///
+    /// # Errors
+    /// The registry is blocked by the configuration.
+    pub fn unnamed_repository(&self, reference: &Reference) -> Result<Repository> {
+        self.open(reference, false)
+    }
+
+    fn open(&self, reference: &Reference, named: bool) -> Result<Repository> {
         let name = reference.familiar_name();
-        let places = endpoints.into_iter().map(|endpoint| self.place(endpoint, &name)).collect();
+        let place = |endpoint: Endpoint| {
+            let named = named && (!endpoint.mirror || endpoint.host == reference.registry());
+            Place { session: self.session(&endpoint, named), repository: endpoint.repository, name: name.clone() }
+        };
+        let places = self.0.conf.endpoints(reference)?.into_iter().map(place).collect();
         Ok(Repository::new(Arc::clone(&self.0), reference.clone(), places))
     }
 
-    fn place(&self, endpoint: Endpoint, name: &str) -> Place {
-        let session = self.session(&endpoint);
-        Place { session, repository: endpoint.repository, name: name.to_owned() }
-    }
-
-    fn session(&self, endpoint: &Endpoint) -> Arc<Session> {
+    fn session(&self, endpoint: &Endpoint, named: bool) -> Arc<Session> {
         let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let tls = self.0.shared.options.tls;
-        let make = || Arc::new(Session::new(&endpoint.host, endpoint.api_host(), endpoint.insecure, tls));
-        Arc::clone(sessions.entry((endpoint.host.clone(), endpoint.insecure)).or_insert_with(make))
+        let make = || Arc::new(Session::new(&endpoint.host, endpoint.api_host(), endpoint.insecure, tls, named));
+        Arc::clone(sessions.entry((endpoint.host.clone(), endpoint.insecure, named)).or_insert_with(make))
     }
 
     /// The digest (with media type and size) that a name has: a `HEAD` request, which registries do not count as a
@@ -195,7 +208,7 @@ impl Registries {
         match hub::registry_of(term)? {
             None => hub::search(&self.0, term, limit),
             Some((registry, term)) => {
-                let session = self.session(&self.0.conf.registry(registry)?);
+                let session = self.session(&self.0.conf.registry(registry)?, true);
                 let all = tags::catalogue(&self.0, &session)?;
                 Ok(tags::matching(registry, &all, term).iter().take(limit).map(hub::plain).collect())
             }
@@ -218,7 +231,7 @@ impl Registries {
         };
         // A session of its own: what others have learned must not let these credentials pass.
         let endpoint = self.0.conf.registry(registry)?;
-        let session = Session::new(&endpoint.host, endpoint.api_host(), endpoint.insecure, options.tls);
+        let session = Session::new(&endpoint.host, endpoint.api_host(), endpoint.insecure, options.tls, true);
         let subject = Subject { what: format!("registry {registry}"), name: registry.to_owned(), verb: "login" };
         let ask = Ask {
             method: Method::GET,

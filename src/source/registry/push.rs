@@ -73,7 +73,7 @@ impl Registries {
     /// The registry is blocked by the configuration.
     pub fn destination(&self, reference: &Reference) -> Result<Destination> {
         let endpoint = self.0.conf.destination(reference)?;
-        let session = self.session(&endpoint);
+        let session = self.session(&endpoint, true);
         let name = reference.familiar_name();
         Ok(Destination { inner: Arc::clone(&self.0), session, repository: endpoint.repository, name })
     }

@@ -34,6 +34,8 @@ pub struct Session {
     /// Where requests go: `registry-1.docker.io`.
     api_host: String,
     verified: bool,
+    /// Whether the user has named it: credentials that were given for this command are not for mirrors.
+    named: bool,
     schemes: &'static [&'static str],
     state: Mutex<State>,
 }
@@ -87,14 +89,14 @@ pub enum Target {
 
 impl Session {
     /// A registry that nothing is known of. No request is sent.
-    pub fn new(host: &str, api_host: &str, insecure: bool, tls: Tls) -> Self {
+    pub fn new(host: &str, api_host: &str, insecure: bool, tls: Tls, named: bool) -> Self {
         let (verified, schemes): (_, &[_]) = match tls {
             Tls::Unverified => (false, &["https", "http"]),
             Tls::AsConfigured if insecure => (false, &["https", "http"]),
             Tls::AsConfigured if is_loopback(host) => (true, &["https", "http"]),
             Tls::AsConfigured | Tls::Verified => (true, &["https"]),
         };
-        Self { host: host.to_owned(), api_host: api_host.to_owned(), verified, schemes, state: Mutex::default() }
+        Self { host: host.to_owned(), api_host: api_host.to_owned(), verified, named, schemes, state: Mutex::default() }
     }
 
     /// Sends a request, again and again while that may help, and hands the answer to `read`.
@@ -240,7 +242,7 @@ impl Session {
         let found = if let Some(found) = credentials.get(ask.repository) {
             found.clone()
         } else {
-            let found = shared.credentials(&self.host, ask.repository)?;
+            let found = shared.credentials(&self.host, ask.repository, self.named)?;
             tracing::debug!(target: EXPLAIN, "credentials for {}: {}", self.host, found.source);
             credentials.insert(ask.repository.to_owned(), found.clone());
             found

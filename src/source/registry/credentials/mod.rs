@@ -79,6 +79,14 @@ impl Keyring {
             let credentials = Credentials::Password { user: user.clone(), password: password.clone() };
             return Ok(Found { credentials, source: "--creds".to_owned() });
         }
+        self.kept(host, repository, warn)
+    }
+
+    /// The same without those that the user gave for this command.
+    ///
+    /// # Errors
+    /// Those of [`find`](Self::find).
+    pub fn kept(&self, host: &str, repository: &str, warn: &mut dyn FnMut(String)) -> Result<Found> {
         let host = keys::canonical(host);
         for file in &self.files {
             let contents = match Contents::read(file)? {
