@@ -111,7 +111,8 @@ impl Registries {
     /// A configuration that cannot be read.
     pub fn new(options: RegistryOptions, progress: Arc<dyn Progress>, cancel: Cancel) -> Result<Self> {
         let conf = RegistriesConf::load(options.conf.as_deref(), &options.conf_dirs)?;
-        let keyring = Keyring::new(options.credentials.clone(), options.auth_files.clone());
+        let keyring =
+            Keyring::new(options.credentials.clone(), options.auth_files.clone()).cancelled_by(cancel.clone());
         let shared = Shared { options, transport: Transport::default(), keyring, progress };
         let runtime = Runtime::new(cancel)?;
         Ok(Self(Arc::new(Inner { shared, conf, runtime, sessions: Mutex::default() })))
