@@ -56,6 +56,9 @@ use transport::Transport;
 /// The target of events that say why something was done: which place served, which credentials were used.
 const EXPLAIN: &str = "rootlay::registry";
 
+/// Most bytes of all manifests of an index, where they are wanted at once.
+const MAX_MANIFESTS: usize = 64 * 1024 * 1024;
+
 /// The registries of the world, as this machine and this command reach them. Needs no state root and no privileges.
 #[derive(Debug)]
 pub struct Registries(Arc<Inner>);
@@ -182,9 +185,13 @@ impl Registries {
                 return Ok(vec![RemoteManifest::of(reference, root, platform)?]);
             }
         };
+        let mut left = MAX_MANIFESTS;
         let one = |entry: &Descriptor| {
-            let named = at_digest(reference, entry)?;
-            RemoteManifest::of(reference, self.document(&named)?, entry.platform.clone())
+            let document = self.document(&at_digest(reference, entry)?)?;
+            left = left.checked_sub(document.bytes.len()).ok_or_else(|| {
+                Error::refused(format!("{}: its manifests have more than {MAX_MANIFESTS} bytes", root.descriptor.digest))
+            })?;
+            RemoteManifest::of(reference, document, entry.platform.clone())
         };
         index.manifests.iter().map(one).collect()
     }

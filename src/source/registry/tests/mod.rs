@@ -1,5 +1,6 @@
 //! Servers that mean no good, or do their work badly.
 
+mod reading;
 mod server;
 mod trust;
 mod uploads;
