@@ -14,6 +14,12 @@ use crate::oci::{
 /// How deep indexes may lie in each other.
 const MAX_DEPTH: usize = 8;
 
+/// How many documents are read to find an image: a registry could make up new ones for ever.
+const MAX_DOCUMENTS: usize = 1000;
+
+/// How many platforms an error names.
+const MAX_NAMES: usize = 30;
+
 /// One image with its documents. All bytes match the size and digest of their descriptors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resolved {
@@ -62,7 +68,8 @@ pub fn resolve(source: &dyn Source, root: &Descriptor, wanted: Option<&Platform>
         host = Platform::host();
         &host
     };
-    let mut search = Search { source, wanted, seen: HashSet::new(), best: None, offered: Vec::new() };
+    let mut search =
+        Search { source, wanted, seen: HashSet::new(), left: MAX_DOCUMENTS, best: None, offered: Vec::new() };
     search.walk(&index, &mut Vec::new())?;
     let Some(Best { descriptor, nested, .. }) = search.best else {
         return Err(nothing_fits(wanted, &search.offered));
@@ -149,6 +156,8 @@ struct Search<'a> {
     wanted: &'a Platform,
     /// Each document is looked at once: indexes that share entries could otherwise multiply without end.
     seen: HashSet<Digest>,
+    /// How many more documents may be read.
+    left: usize,
     best: Option<Best>,
     offered: Vec<Platform>,
 }
@@ -163,13 +172,17 @@ impl Search<'_> {
             if is_manifest(&entry.media_type) {
                 let platform = match said {
                     Some(platform) => Some(platform.clone()),
-                    None => platform_of(self.source, entry)?,
+                    None => {
+                        self.count()?;
+                        platform_of(self.source, entry)?
+                    }
                 };
                 self.offer(entry, platform, nested);
             } else if is_index(&entry.media_type) && said.is_none_or(|said| self.wanted.rank(said).is_some()) {
                 if nested.len() + 1 >= MAX_DEPTH {
                     return Err(Error::refused(format!("more than {MAX_DEPTH} indexes in each other")));
                 }
+                self.count()?;
                 let (Document::Index(inner), bytes) = document(self.source, entry)? else {
                     return Err(Error::refused(format!("{}: expected an index, got a manifest", entry.digest)));
                 };
@@ -178,6 +191,12 @@ impl Search<'_> {
                 nested.pop();
             }
         }
+        Ok(())
+    }
+
+    fn count(&mut self) -> Result<()> {
+        let bad = || Error::refused(format!("an index that leads to more than {MAX_DOCUMENTS} documents"));
+        self.left = self.left.checked_sub(1).ok_or_else(bad)?;
         Ok(())
     }
 
@@ -211,12 +230,9 @@ fn mismatch(wanted: &Platform, actual: &Platform) -> String {
 }
 
 fn nothing_fits(wanted: &Platform, offered: &[Platform]) -> Error {
-    let mut names: Vec<String> = Vec::new();
-    for name in offered.iter().filter(|platform| platform.rank(platform).is_some()).map(Platform::to_string) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
+    let mut seen = HashSet::new();
+    let known = offered.iter().filter(|platform| platform.rank(platform).is_some()).map(Platform::to_string);
+    let names: Vec<String> = known.filter(|name| seen.insert(name.clone())).take(MAX_NAMES).collect();
     let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     Error::new(
         ErrorKind::NotFound,

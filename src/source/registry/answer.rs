@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 use std::io;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
@@ -13,6 +13,9 @@ use crate::error::{Error, ErrorKind};
 
 /// Most bytes that are read of the body of an error.
 const MAX_ENVELOPE: u64 = 64 * 1024;
+
+/// How long a body that has to be small may take; one byte now and then would keep the connection alive for ever.
+const DEADLINE: Duration = Duration::from_secs(600);
 
 /// Most characters of a server's own words in a message.
 const MAX_WORDS: usize = 300;
@@ -62,11 +65,11 @@ pub async fn check(response: Response, subject: &Subject) -> Result<Response, Tr
     Err(trouble(status, wish, words.as_deref(), subject))
 }
 
-fn wish(headers: &HeaderMap) -> Option<std::time::Duration> {
+fn wish(headers: &HeaderMap) -> Option<Duration> {
     retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?, SystemTime::now())
 }
 
-fn trouble(status: StatusCode, wish: Option<std::time::Duration>, words: Option<&str>, subject: &Subject) -> Trouble {
+fn trouble(status: StatusCode, wish: Option<Duration>, words: Option<&str>, subject: &Subject) -> Trouble {
     let Subject { what, name, verb } = subject;
     let said = words.map(|words| format!(": {words}")).unwrap_or_default();
     let retry = Remedy::Retry(wish);
@@ -98,10 +101,18 @@ fn words(body: &[u8]) -> Option<String> {
 }
 
 /// Reads a body that has to be small.
-pub async fn read_limited(mut response: Response, limit: u64) -> Result<Vec<u8>, Trouble> {
+pub async fn read_limited(response: Response, limit: u64) -> Result<Vec<u8>, Trouble> {
     let host = response.url().host_str().unwrap_or_default().to_owned();
+    let read = read_to_end(response, &host, limit);
+    tokio::time::timeout(DEADLINE, read).await.unwrap_or_else(|_| {
+        let message = format!("{host}: its answer does not end within {} s", DEADLINE.as_secs());
+        Err(Trouble::lasting(Error::new(ErrorKind::Unreachable, message)))
+    })
+}
+
+async fn read_to_end(mut response: Response, host: &str, limit: u64) -> Result<Vec<u8>, Trouble> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| network(&host, error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| network(host, error))? {
         if (body.len() + chunk.len()) as u64 > limit {
             let message = format!("{host}: answer has more than {limit} bytes");
             return Err(Trouble::lasting(Error::refused(message)));

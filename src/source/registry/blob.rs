@@ -20,6 +20,9 @@ use crate::oci::Descriptor;
 /// How many pieces wait to be read; the network goes on meanwhile. A piece has a few hundred KiB at most.
 const QUEUE: usize = 8;
 
+/// So many bytes behind a failure are progress. Whoever sends less and breaks off again would never be given up.
+const PROGRESS: u64 = 4096;
+
 /// The content of a blob, unverified, and never more bytes than it has.
 pub struct BlobReader<'a> {
     inner: &'a Arc<Inner>,
@@ -30,6 +33,8 @@ pub struct BlobReader<'a> {
     stream: Option<Stream>,
     piece: Bytes,
     patience: Patience,
+    /// Bytes that came since the last failure.
+    gained: u64,
     retrying: &'a (dyn Fn(Duration) + Sync),
 }
 
@@ -63,7 +68,7 @@ impl<'a> BlobReader<'a> {
         retrying: &'a (dyn Fn(Duration) + Sync),
     ) -> Self {
         let patience = Patience::new(inner.shared.options.retry);
-        Self { inner, places, blob, at: from, stream: None, piece: Bytes::new(), patience, retrying }
+        Self { inner, places, blob, at: from, stream: None, piece: Bytes::new(), patience, gained: 0, retrying }
     }
 
     /// Makes sure that there is a piece to read. `false` at the end of the blob.
@@ -79,7 +84,8 @@ impl<'a> BlobReader<'a> {
                         let message = format!("blob {}: expected {} bytes, got more", self.blob.digest, self.blob.size);
                         return Err(Error::new(ErrorKind::DigestMismatch, message));
                     }
-                    if !piece.is_empty() {
+                    self.gained += piece.len() as u64;
+                    if self.gained >= PROGRESS {
                         self.patience.renew();
                     }
                     self.piece = piece;
@@ -132,6 +138,7 @@ impl<'a> BlobReader<'a> {
     /// Waits for the next attempt, or goes on to the next place.
     fn recover(&mut self, trouble: Trouble) -> Result<()> {
         self.stream = None;
+        self.gained = 0;
         if matches!(trouble.error.kind(), ErrorKind::Interrupted(_)) {
             return Err(trouble.error);
         }

@@ -57,6 +57,9 @@ use transport::Transport;
 /// The target of events that say why something was done: which place served, which credentials were used.
 const EXPLAIN: &str = "rootlay::registry";
 
+/// Most bytes of all manifests of an index, where they are wanted at once.
+const MAX_MANIFESTS: usize = 64 * 1024 * 1024;
+
 /// The registries of the world, as this machine and this command reach them. Needs no state root and no privileges.
 #[derive(Debug)]
 pub struct Registries(Arc<Inner>);
@@ -114,7 +117,8 @@ impl Registries {
     /// A configuration that cannot be read.
     pub fn new(options: RegistryOptions, progress: Arc<dyn Progress>, cancel: Cancel) -> Result<Self> {
         let conf = RegistriesConf::load(options.conf.as_deref(), &options.conf_dirs)?;
-        let keyring = Keyring::new(options.credentials.clone(), options.auth_files.clone());
+        let keyring =
+            Keyring::new(options.credentials.clone(), options.auth_files.clone()).cancelled_by(cancel.clone());
         let shared = Shared { options, transport: Transport::default(), keyring, progress };
         let runtime = Runtime::new(cancel)?;
         Ok(Self(Arc::new(Inner { shared, conf, runtime, sessions: Mutex::default() })))
@@ -125,14 +129,30 @@ impl Registries {
     /// # Errors
     /// The registry is blocked by the configuration.
     pub fn repository(&self, reference: &Reference) -> Result<Repository> {
-        let endpoints = self.0.conf.endpoints(reference)?;
+        self.open(
+            reference,
+            |endpoint| {
+                if endpoint.host == reference.registry() { Whose::Named } else { Whose::Another }
+            },
+        )
+    }
+
+    /// The same for a repository that the user has not named: credentials that were given for this command are for
+    /// another one.
+    ///
+    /// # Errors
+    /// The registry is blocked by the configuration.
+    pub fn unnamed_repository(&self, reference: &Reference) -> Result<Repository> {
+        self.open(reference, |_| Whose::Another)
+    }
+
+    fn open(&self, reference: &Reference, whose: impl Fn(&Endpoint) -> Whose) -> Result<Repository> {
         let name = reference.familiar_name();
         let place = |endpoint: Endpoint| {
-            let whose = if endpoint.host == reference.registry() { Whose::Named } else { Whose::Another };
-            let session = self.session(&endpoint, whose);
+            let session = self.session(&endpoint, whose(&endpoint));
             Place { session, repository: endpoint.repository, name: name.clone() }
         };
-        let places = endpoints.into_iter().map(place).collect();
+        let places = self.0.conf.endpoints(reference)?.into_iter().map(place).collect();
         Ok(Repository::new(Arc::clone(&self.0), reference.clone(), places))
     }
 
@@ -173,9 +193,16 @@ impl Registries {
                 return Ok(vec![RemoteManifest::of(reference, root, platform)?]);
             }
         };
+        let mut left = MAX_MANIFESTS;
         let one = |entry: &Descriptor| {
-            let named = at_digest(reference, entry)?;
-            RemoteManifest::of(reference, self.document(&named)?, entry.platform.clone())
+            let document = self.document(&at_digest(reference, entry)?)?;
+            left = left.checked_sub(document.bytes.len()).ok_or_else(|| {
+                Error::refused(format!(
+                    "{}: its manifests have more than {MAX_MANIFESTS} bytes",
+                    root.descriptor.digest
+                ))
+            })?;
+            RemoteManifest::of(reference, document, entry.platform.clone())
         };
         index.manifests.iter().map(one).collect()
     }

@@ -149,9 +149,10 @@ impl Place {
             return Err(Trouble::lasting(Error::new(ErrorKind::DigestMismatch, message)));
         }
         match response.content_length() {
-            Some(len) if offset.saturating_add(len) > blob.size => {
-                let message =
-                    format!("blob {}: expected {} bytes, got {}", blob.digest, blob.size, offset.saturating_add(len));
+            // A part may be shorter than was asked for, the whole may not.
+            Some(len) if offset.saturating_add(len) > blob.size || offset == 0 && len < blob.size => {
+                let got = offset.saturating_add(len);
+                let message = format!("blob {}: expected {} bytes, got {got}", blob.digest, blob.size);
                 Err(Trouble::lasting(Error::new(ErrorKind::DigestMismatch, message)))
             }
             _ => {

@@ -4,17 +4,18 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
 use reqwest::header::{CONTENT_TYPE, HeaderName, LOCATION};
-use reqwest::{Body, Method, Response, StatusCode, Url};
+use reqwest::{Body, Method, StatusCode, Url};
 use tokio::sync::mpsc::{Receiver, channel};
 
 use super::answer::Subject;
-use super::retry::{Patience, Trouble};
+use super::retry::{Patience, Remedy, Trouble};
 use super::session::{Ask, Payload, Session, Target, Whose};
 use super::{EXPLAIN, Inner, Registries};
 use crate::error::{Error, ErrorKind, Result};
@@ -94,7 +95,7 @@ impl Destination {
     }
 
     /// Writes a blob; the registry may take it from its repository `from` instead, if it has it there.
-    pub fn blob(&self, blob: &Outgoing<'_>, from: Option<&str>) -> Result<Arrived> {
+    pub fn blob(&self, blob: &Outgoing<'_>, mut from: Option<&str>) -> Result<Arrived> {
         let Inner { runtime, shared, .. } = &*self.inner;
         let mut patience = Patience::new(shared.options.retry);
         loop {
@@ -104,6 +105,12 @@ impl Destination {
                 Err(trouble) => trouble,
             };
             let why = trouble.error.to_string();
+            if let Some(other) = from.filter(|_| trouble.remedy == Remedy::None) {
+                // Some give no token at all to those who may not read the other repository.
+                tracing::debug!(target: EXPLAIN, "{why}; again without {other}");
+                from = None;
+                continue;
+            }
             let delay = patience.after(trouble)?;
             tracing::debug!(target: EXPLAIN, "{why}; again in {:.1} s", delay.as_secs_f64());
             (blob.retrying)(delay);
@@ -118,17 +125,20 @@ impl Destination {
         let query = from.map(|from| format!("?mount={}&from={from}", blob.digest)).unwrap_or_default();
         let target = Target::Api(format!("{}/blobs/uploads/{query}", self.repository));
         let mut begin = self.ask(Method::POST, target, &subject, &scopes);
-        let nothing = || Ok(Payload { body: Body::from(""), len: 0 });
+        let nothing = || Ok(Payload { body: Body::from(""), len: 0, taken: Arc::default() });
         begin.body = Some(&nothing);
         let response = self.session.once(shared, &begin).await?;
         if response.status() == StatusCode::CREATED {
             return Ok(Arrived::Mounted);
         }
-        let mut location = location(&response, &subject)?;
+        let said = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        let mut location = location(response.url(), said, &subject)?;
         location.query_pairs_mut().append_pair("digest", &blob.digest.to_string());
         let body = || {
             let file = (blob.open)()?;
-            Ok(Payload { body: streaming(file, Arc::clone(&blob.sent)), len: blob.size })
+            let taken = Arc::default();
+            let body = streaming(file, Arc::clone(&taken), Arc::clone(&blob.sent));
+            Ok(Payload { body, len: blob.size, taken })
         };
         let mut finish = self.ask(Method::PUT, Target::Given(location), &subject, &scopes);
         finish.headers.push((CONTENT_TYPE, "application/octet-stream".to_owned()));
@@ -141,7 +151,7 @@ impl Destination {
     pub fn manifest(&self, tag: &str, media_type: &str, bytes: &[u8]) -> Result<()> {
         let subject = self.subject(format!("manifest for {}:{tag}", self.name));
         let scopes = self.scopes(None);
-        let body = || Ok(Payload { body: Body::from(bytes.to_vec()), len: bytes.len() as u64 });
+        let body = || Ok(Payload { body: Body::from(bytes.to_vec()), len: bytes.len() as u64, taken: Arc::default() });
         let target = Target::Api(format!("{}/manifests/{tag}", self.repository));
         let mut ask = self.ask(Method::PUT, target, &subject, &scopes);
         ask.headers.push((CONTENT_TYPE, media_type.to_owned()));
@@ -166,16 +176,20 @@ impl Destination {
     }
 }
 
-/// Where an upload goes on.
-fn location(response: &Response, subject: &Subject) -> Result<Url> {
-    let said = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-    said.and_then(|said| response.url().join(said).ok()).ok_or_else(|| {
-        Error::new(ErrorKind::Failed, format!("{}: the registry does not say where to send it", subject.what))
-    })
+/// Where an upload goes on. What goes to a registry over TLS goes on over TLS.
+fn location(begun: &Url, said: Option<&str>, subject: &Subject) -> Result<Url> {
+    let Subject { what, .. } = subject;
+    let bad = |why: &str| Error::new(ErrorKind::Failed, format!("{what}: {why}"));
+    let next = said.and_then(|said| begun.join(said).ok());
+    let next = next.ok_or_else(|| bad("the registry does not say where to send it"))?;
+    match (begun.scheme(), next.scheme()) {
+        (_, "https") | ("http", "http") => Ok(next),
+        _ => Err(bad("the registry wants it without TLS")),
+    }
 }
 
 /// The content of a file as it is sent, read by a thread of its own.
-fn streaming(mut file: File, sent: Arc<dyn Fn(u64) + Send + Sync>) -> Body {
+fn streaming(mut file: File, taken: Arc<AtomicU64>, sent: Arc<dyn Fn(u64) + Send + Sync>) -> Body {
     let (sender, pieces) = channel::<io::Result<Bytes>>(QUEUE);
     tokio::task::spawn_blocking(move || {
         let mut total = 0;
@@ -199,15 +213,43 @@ fn streaming(mut file: File, sent: Arc<dyn Fn(u64) + Send + Sync>) -> Body {
             sent(total);
         }
     });
-    Body::wrap_stream(Pieces(pieces))
+    Body::wrap_stream(Pieces { pieces, taken })
 }
 
-struct Pieces(Receiver<io::Result<Bytes>>);
+struct Pieces {
+    pieces: Receiver<io::Result<Bytes>>,
+    taken: Arc<AtomicU64>,
+}
 
 impl Stream for Pieces {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_recv(task)
+        let next = self.pieces.poll_recv(task);
+        if let Poll::Ready(Some(Ok(piece))) = &next {
+            self.taken.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        }
+        next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upload_goes_on_as_safely_as_it_began() {
+        let subject = Subject { what: "blob".to_owned(), name: "app".to_owned(), verb: "push" };
+        let next = |begun: &str, said: &str| {
+            let begun = Url::parse(begun).unwrap();
+            location(&begun, Some(said), &subject).map(|url| url.to_string()).map_err(|error| error.to_string())
+        };
+        let (plain, safe) = ("http://r.io/v2/app/blobs/uploads/", "https://r.io/v2/app/blobs/uploads/");
+        assert_eq!(next(safe, "/up?a=b").unwrap(), "https://r.io/up?a=b");
+        assert_eq!(next(plain, "/up").unwrap(), "http://r.io/up");
+        assert_eq!(next(plain, "https://other.io/up").unwrap(), "https://other.io/up");
+        assert_eq!(next(safe, "http://r.io/up").unwrap_err(), "blob: the registry wants it without TLS");
+        next(safe, "file:///etc/passwd").unwrap_err();
+        next(plain, "http://[").unwrap_err();
     }
 }

@@ -100,15 +100,17 @@ impl Repository {
     }
 
     fn with_nearest(&self, error: Error) -> Error {
-        let Some(tag) = self.reference.tag().filter(|_| error.kind() == ErrorKind::NotInRegistry) else {
+        let Named::Tag(tag) = self.named() else { return error };
+        if error.kind() != ErrorKind::NotInRegistry {
             return error;
-        };
+        }
         let repository = self.places.iter().next_back().map(|place| super::tags::all(&self.inner, place));
         match repository {
             Some(Ok(tags)) if !tags.is_empty() => {
                 let near = nearest::nearest(tag, &tags);
                 Error::new(error.kind(), format!("{error}; the nearest of {} tags: {}", tags.len(), near.join(", ")))
             }
+            Some(Err(interrupted)) if matches!(interrupted.kind(), ErrorKind::Interrupted(_)) => interrupted,
             _ => error,
         }
     }

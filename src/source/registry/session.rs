@@ -1,10 +1,13 @@
 //! One registry while it is in use: its scheme, its challenge and its tokens are learned once.
 
 use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
-use reqwest::{Body, Client, Method, Response, StatusCode, Url};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderName, HeaderValue};
+use reqwest::{Body, Client, Method, RequestBuilder, Response, StatusCode, Url};
 use tokio::sync::Mutex;
 
 use super::answer::{self, Subject};
@@ -14,7 +17,7 @@ use super::credentials::{Credentials, Found};
 use super::options::Tls;
 use super::retry::{Patience, Remedy, Trouble};
 use super::tokens::{Tokens, Wish};
-use super::transport::is_loopback;
+use super::transport::{Use, is_loopback};
 use super::{EXPLAIN, Shared};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -29,6 +32,9 @@ pub enum Whose {
     /// Another one that the configuration sends us to.
     Another,
 }
+
+/// A registry that has the whole of a blob looks at it before it answers: so many times longer than it may be silent.
+const LOOKING: u32 = 10;
 
 /// A registry, as it is reached.
 #[derive(Debug)]
@@ -77,6 +83,8 @@ pub struct Payload {
     pub body: Body,
     /// How many.
     pub len: u64,
+    /// How many of them the connection took so far, where they are many.
+    pub taken: Arc<AtomicU64>,
 }
 
 /// Where a request goes.
@@ -149,7 +157,8 @@ impl Session {
     }
 
     async fn exchange(&self, shared: &Shared, scheme: &'static str, ask: &Ask<'_>) -> Result<Response, Trouble> {
-        let client = shared.transport.client(&shared.options, &self.host, self.verified)?;
+        let client = |usage| shared.transport.client(&shared.options, &self.host, self.verified, usage);
+        let fetching = client(Use::Fetch)?;
         let base = format!("{scheme}://{}/v2/", self.api_host);
         let base = Url::parse(&base)
             .map_err(|error| Error::with_source(ErrorKind::Usage, format!("address `{base}`"), error))?;
@@ -167,21 +176,23 @@ impl Session {
         let mut asked = None;
         for _ in 0..MAX_CHALLENGES {
             let access = if trusted {
-                self.access(shared, &client, scheme, ask, asked.as_ref()).await?
+                self.access(shared, &fetching, scheme, ask, asked.as_ref()).await?
             } else {
                 Access::default()
             };
-            let mut request = client.request(ask.method.clone(), url.clone());
+            let payload = ask.body.map(|make| make()).transpose()?;
+            let usage = if payload.is_some() { Use::Send } else { Use::Fetch };
+            let mut request = client(usage)?.request(ask.method.clone(), url.clone());
             for (name, value) in &ask.headers {
                 request = request.header(name, value);
             }
             if let Some(value) = access.header {
                 request = request.header(AUTHORIZATION, value);
             }
-            if let Some(payload) = ask.body.map(|make| make()).transpose()? {
-                request = request.header(reqwest::header::CONTENT_LENGTH, payload.len).body(payload.body);
-            }
-            let response = request.send().await.map_err(|error| answer::network(&self.api_host, error))?;
+            let response = match payload {
+                Some(payload) => self.upload(request, payload, shared.options.retry.patience).await?,
+                None => request.send().await.map_err(|error| answer::network(&self.api_host, error))?,
+            };
             self.state.lock().await.scheme = Some(scheme);
             explain_limit(&response);
             let unauthorized = response.status() == StatusCode::UNAUTHORIZED && is_own(&response);
@@ -203,6 +214,25 @@ impl Session {
             ErrorKind::Authentication,
             format!("{}: asks for credentials again and again", self.api_host),
         )))
+    }
+
+    /// Sends a request with its body, for as long as it takes, but not while nothing moves.
+    async fn upload(&self, request: RequestBuilder, payload: Payload, patience: Duration) -> Result<Response, Trouble> {
+        let Payload { body, len, taken } = payload;
+        let mut answer = pin!(request.header(CONTENT_LENGTH, len).body(body).send());
+        let mut before = 0;
+        loop {
+            let patience = if before > 0 && before == len { patience * LOOKING } else { patience };
+            if let Ok(result) = tokio::time::timeout(patience, &mut answer).await {
+                return result.map_err(|error| answer::network(&self.api_host, error));
+            }
+            let now = taken.load(Ordering::Relaxed);
+            if now == before {
+                let message = format!("{}: no answer in time", self.api_host);
+                return Err(Trouble::passing(Error::new(ErrorKind::Unreachable, message)));
+            }
+            before = now;
+        }
     }
 
     /// What gives access. `asked` is the challenge that this very request was answered with: what was used so far is

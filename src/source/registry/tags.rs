@@ -22,8 +22,8 @@ const PAGE: usize = 1000;
 /// A list without end is cut here.
 const MAX_PAGES: usize = 1000;
 
-/// Most bytes of one page.
-const MAX_PAGE: u64 = 32 * 1024 * 1024;
+/// Most bytes of all pages.
+const MAX_LIST: u64 = 64 * 1024 * 1024;
 
 #[derive(Deserialize)]
 struct TagList {
@@ -67,9 +67,11 @@ impl Pages<'_> {
         let mut all = Vec::new();
         let mut known = HashSet::new();
         let mut next = Some(Target::Api(first.to_owned()));
+        let mut left = MAX_LIST;
         for _ in 0..MAX_PAGES {
             let Some(target) = next.take() else { return Ok(all) };
-            let (url, headers, body) = self.page(target)?;
+            let (url, headers, body) = self.page(target, left)?;
+            left -= body.len() as u64;
             let page: T = serde_json::from_slice(&body).map_err(|error| {
                 Error::with_source(ErrorKind::Failed, format!("{}: bad answer", self.subject.what), error)
             })?;
@@ -81,7 +83,7 @@ impl Pages<'_> {
         Err(Error::new(ErrorKind::Failed, format!("{}: more than {MAX_PAGES} pages", self.subject.what)))
     }
 
-    fn page(&self, target: Target) -> Result<(Url, HeaderMap, Vec<u8>)> {
+    fn page(&self, target: Target, limit: u64) -> Result<(Url, HeaderMap, Vec<u8>)> {
         let ask = Ask {
             method: Method::GET,
             target,
@@ -93,7 +95,7 @@ impl Pages<'_> {
         };
         let read = async |response: Response| {
             let (url, headers) = (response.url().clone(), response.headers().clone());
-            Ok((url, headers, read_limited(response, MAX_PAGE).await?))
+            Ok((url, headers, read_limited(response, limit).await?))
         };
         let Inner { shared, runtime, .. } = &**self.inner;
         let retrying = |_: Duration| {};

@@ -18,27 +18,36 @@ const CONNECT: Duration = Duration::from_secs(9);
 
 const MAX_REDIRECTS: usize = 10;
 
-/// The clients that are in use, by host and whether certificates are checked.
+/// What a client is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Use {
+    /// Requests without a body: the answer begins soon, and does not pause for long.
+    Fetch,
+    /// Requests with one. Whoever sends it watches the time: the answer comes when all of it went.
+    Send,
+}
+
+/// The clients that are in use, by host, whether certificates are checked, and what for.
 #[derive(Debug, Default)]
 pub struct Transport {
-    clients: Mutex<HashMap<(String, bool), Client>>,
+    clients: Mutex<HashMap<(String, bool, Use), Client>>,
 }
 
 impl Transport {
     /// The client for a host (with its port).
-    pub fn client(&self, options: &RegistryOptions, host: &str, verified: bool) -> Result<Client> {
-        let key = (host.to_owned(), verified);
+    pub fn client(&self, options: &RegistryOptions, host: &str, verified: bool, usage: Use) -> Result<Client> {
+        let key = (host.to_owned(), verified, usage);
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
-        let client = build(options, host, verified)?;
+        let client = build(options, host, verified, usage)?;
         clients.insert(key, client.clone());
         Ok(client)
     }
 }
 
-fn build(options: &RegistryOptions, host: &str, verified: bool) -> Result<Client> {
+fn build(options: &RegistryOptions, host: &str, verified: bool, usage: Use) -> Result<Client> {
     let certificates = Certificates::find(options.cert_dir.as_deref(), &options.certs_d, host)?;
     // Only what is given counts, never the process's environment.
     let mut builder = Client::builder()
@@ -46,9 +55,11 @@ fn build(options: &RegistryOptions, host: &str, verified: bool) -> Result<Client
         .tls_backend_preconfigured(tls::config(&certificates, verified)?)
         .user_agent(concat!("rootlay/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT)
-        .read_timeout(options.retry.patience)
         .referer(false)
         .redirect(Policy::custom(follow));
+    if usage == Use::Fetch {
+        builder = builder.read_timeout(options.retry.patience);
+    }
     if !is_loopback(host) {
         for proxy in proxies(&options.proxies)? {
             builder = builder.proxy(proxy);

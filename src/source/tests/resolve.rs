@@ -110,6 +110,28 @@ fn row_125_indexes_that_share_entries_cost_no_more_than_their_size() {
 }
 
 #[test]
+fn row_125_an_index_leads_to_some_documents_only() {
+    let (_bench, source, root) = layout(|tree| {
+        let images: Vec<Value> = (0..=1000).map(|number| tree.image("linux/arm64", &number.to_string())).collect();
+        tree.index(&images)
+    });
+    refused(layer_for(&*source, &root, "linux/amd64"), "more than 1000 documents");
+    let (_bench, source, root) = layout(|tree| {
+        let image = tree.image("linux/arm64", "x");
+        let entries: Vec<Value> = (0..100)
+            .map(|number| {
+                let mut entry = for_platform(image.clone(), &format!("linux/arm{number}"));
+                entry["digest"] = Digest::of(&[number]).to_string().into();
+                entry
+            })
+            .collect();
+        tree.index(&entries)
+    });
+    let error = layer_for(&*source, &root, "linux/amd64").unwrap_err().to_string();
+    assert!(error.ends_with("linux/arm28, linux/arm29"), "{error}");
+}
+
+#[test]
 fn row_125_only_what_is_chosen_must_be_there() {
     let (bench, source, root) = layout(|tree| {
         let here = tree.image("linux/amd64", "here");

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 use super::options::{AuthFile, AuthFileKind};
 use super::secret::Secret;
+use crate::cancel::Cancel;
 use crate::error::{Error, ErrorKind, Result};
 use file::Contents;
 use program::Programs;
@@ -66,6 +67,12 @@ impl Keyring {
     /// With the credentials that the user gave for this command, and the files, the one that is asked first in front.
     pub fn new(explicit: Option<(String, Secret)>, files: Vec<AuthFile>) -> Self {
         Self { explicit, files, programs: Programs::default() }
+    }
+
+    /// The same, but waiting for no helper once `cancel` is raised.
+    pub fn cancelled_by(mut self, cancel: Cancel) -> Self {
+        self.programs.cancel = cancel;
+        self
     }
 
     /// The credentials for a repository of a registry (`docker.io` is Docker Hub). Only what is kept for this very

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::Credentials;
+use crate::cancel::Cancel;
 use crate::source::registry::secret::Secret;
 use crate::sys::errno::escape;
 
@@ -37,6 +38,8 @@ pub(super) struct Programs {
     /// Where they are; without it, where the system looks for programs.
     dir: Option<PathBuf>,
     patience: Option<Duration>,
+    /// Nobody waits for a helper once this is raised.
+    pub(super) cancel: Cancel,
     memory: Mutex<Memory>,
 }
 
@@ -55,6 +58,8 @@ pub(super) enum Failure {
     NoCredentials,
     /// There is no such program.
     Missing,
+    /// Nobody waits for it any more.
+    Interrupted,
     /// What it says of itself, or what we say of it.
     Other(String),
 }
@@ -64,6 +69,7 @@ impl fmt::Display for Failure {
         match self {
             Self::NoCredentials => f.write_str(NOT_FOUND),
             Self::Missing => f.write_str("not installed"),
+            Self::Interrupted => f.write_str("interrupted"),
             Self::Other(why) => f.write_str(why),
         }
     }
@@ -102,7 +108,7 @@ impl Programs {
     /// Helpers of one folder, for tests.
     #[cfg(test)]
     pub(super) fn of(dir: PathBuf, patience: Duration) -> Self {
-        Self { dir: Some(dir), patience: Some(patience), memory: Mutex::default() }
+        Self { dir: Some(dir), patience: Some(patience), ..Self::default() }
     }
 
     /// Asks a helper for a registry, by each of its names; every question is asked once. A helper that is of no help
@@ -122,7 +128,7 @@ impl Programs {
             let answer = known.unwrap_or_else(|| {
                 let answer = self.get(name, server);
                 let wants_words = match &answer {
-                    Ok(_) | Err(Failure::NoCredentials) => false,
+                    Ok(_) | Err(Failure::NoCredentials | Failure::Interrupted) => false,
                     Err(Failure::Missing) => memory.missing.insert(name.to_owned()),
                     Err(Failure::Other(_)) => true,
                 };
@@ -195,7 +201,7 @@ impl Programs {
         // A helper may end without reading its input, and may write before it reads.
         thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(&input)));
         let (stdout, stderr) = (collected(child.stdout.take()), collected(child.stderr.take()));
-        let status = ended(&mut child, self.patience.unwrap_or(PATIENCE))?;
+        let status = ended(&mut child, self.patience.unwrap_or(PATIENCE), &self.cancel)?;
         let stdout = stdout.recv_timeout(GRACE).map_err(|_| Failure::Other("its output does not end".to_owned()))?;
         if status.success() {
             return Ok(stdout);
@@ -220,17 +226,21 @@ fn collected(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
 }
 
 /// Waits for the end of a helper, which comes from us if it takes too long.
-fn ended(child: &mut Child, patience: Duration) -> Result<ExitStatus, Failure> {
+fn ended(child: &mut Child, patience: Duration, cancel: &Cancel) -> Result<ExitStatus, Failure> {
     let start = Instant::now();
     let mut pause = Duration::from_millis(1);
     loop {
         if let Some(status) = child.try_wait().map_err(|error| other(&error))? {
             return Ok(status);
         }
-        if start.elapsed() >= patience {
+        let interrupted = cancel.check().is_err();
+        if interrupted || start.elapsed() >= patience {
             // It may have ended in between; both calls are for that case as well.
             let _ = child.kill();
             let _ = child.wait();
+            if interrupted {
+                return Err(Failure::Interrupted);
+            }
             return Err(Failure::Other(format!("no answer within {} seconds", patience.as_secs_f32())));
         }
         thread::sleep(pause);

@@ -1,7 +1,9 @@
 //! Servers that mean no good, or do their work badly.
 
+mod reading;
 mod server;
 mod trust;
+mod uploads;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -31,3 +31,19 @@ fn what_the_target_of_a_redirect_asks_for_is_not_the_registrys_wish() {
         assert_eq!(request.header("authorization"), None, "{request:?}");
     }
 }
+
+#[test]
+fn credentials_of_a_command_are_for_the_registry_that_it_names() {
+    let [mirror, registry, origin] =
+        ["127.0.0.1", "127.0.0.2", "127.0.0.3"].map(|address| Server::start(address, |_, _| want_password()));
+    let conf = tempfile::NamedTempFile::new().unwrap();
+    let text =
+        format!("[[registry]]\nlocation = '{}'\n[[registry.mirror]]\nlocation = '{}'\n", registry.host, mirror.host);
+    std::fs::write(conf.path(), text).unwrap();
+    let registries = registries(RegistryOptions { conf: Some(conf.path().to_owned()), ..with_password() });
+    registries.repository(&named(&registry, "app:1")).unwrap().root().unwrap_err();
+    registries.unnamed_repository(&named(&origin, "app:1")).unwrap().root().unwrap_err();
+    let shown =
+        |server: &Server| server.requests().iter().filter_map(|request| request.header("authorization")).count();
+    assert_eq!([&mirror, &registry, &origin].map(shown), [0, 1, 0]);
+}

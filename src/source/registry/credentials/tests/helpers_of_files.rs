@@ -118,6 +118,22 @@ fn a_helper_that_hangs_is_ended() {
 }
 
 #[test]
+fn nobody_waits_for_a_helper_after_an_interruption() {
+    let home = Home::new().with("config.json", r#"{"credsStore":"s"}"#).helper("s", "exec sleep 600");
+    let cancel = crate::cancel::Cancel::new();
+    let keyring = home.keyring().cancelled_by(cancel.clone());
+    let signal = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(200));
+        cancel.raise(2);
+    });
+    let start = std::time::Instant::now();
+    let (credentials, warnings) = found(&home, &keyring, "r.io");
+    assert_eq!((credentials.0.as_str(), warnings.len()), ("nobody", 0));
+    assert!(start.elapsed() < Duration::from_secs(10));
+    signal.join().unwrap();
+}
+
+#[test]
 fn much_output_and_no_interest_in_input_do_no_harm() {
     let script = "head -c 4000000 /dev/zero; echo late >&2; exit 1";
     let home = Home::new().with("config.json", r#"{"credsStore":"s"}"#).helper("s", script);
