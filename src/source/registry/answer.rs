@@ -6,8 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
+use rustls::CertificateError;
 use serde::Deserialize;
 
+use super::redirect::host_of;
 use super::retry::{Remedy, Trouble, retry_after};
 use crate::error::{Error, ErrorKind};
 
@@ -102,7 +104,7 @@ fn words(body: &[u8]) -> Option<String> {
 
 /// Reads a body that has to be small.
 pub async fn read_limited(response: Response, limit: u64) -> Result<Vec<u8>, Trouble> {
-    let host = response.url().host_str().unwrap_or_default().to_owned();
+    let host = host_of(response.url());
     let read = read_to_end(response, &host, limit);
     tokio::time::timeout(DEADLINE, read).await.unwrap_or_else(|_| {
         let message = format!("{host}: its answer does not end within {} s", DEADLINE.as_secs());
@@ -124,25 +126,16 @@ async fn read_to_end(mut response: Response, host: &str, limit: u64) -> Result<V
 
 /// What a failure of the network means.
 pub fn network(host: &str, error: reqwest::Error) -> Trouble {
-    // After a redirect it is another host that failed. The rest of its address may hold a signature.
-    let failed = error.url().and_then(|url| Some((url.host_str()?.to_owned(), url.port())));
-    let host = match failed {
-        Some((name, Some(port))) => format!("{name}:{port}"),
-        Some((name, None)) => name,
-        None => host.to_owned(),
-    };
+    // An address may hold a signature.
     let error = error.without_url();
     let cause = deepest(&error);
     let text = cause.to_string();
     let tls = in_chain::<rustls::Error>(&error);
     let io = in_chain::<io::Error>(&error).map(io::Error::kind);
     let (remedy, why) = match tls {
-        Some(rustls::Error::InvalidCertificate(_)) => {
-            (Remedy::None, format!("its certificate is not trusted: {}", lower(&text)))
-        }
+        Some(rustls::Error::InvalidCertificate(why)) => (Remedy::None, format!("its certificate {}", complaint(why))),
         Some(rustls::Error::InvalidMessage(_)) => (Remedy::Plain, "it does not speak TLS".to_owned()),
         Some(rustls::Error::AlertReceived(_)) => (Remedy::None, lower(&text)),
-        _ if error.is_redirect() => (Remedy::None, lower(&text)),
         _ if error.is_timeout() && error.is_connect() => (Remedy::None, "no answer in time".to_owned()),
         _ if error.is_timeout() => (Remedy::Retry(None), "no answer in time".to_owned()),
         _ if error.is_connect() => match io {
@@ -153,6 +146,19 @@ pub fn network(host: &str, error: reqwest::Error) -> Trouble {
         _ => (Remedy::Retry(None), lower(&text)),
     };
     Trouble { error: Error::new(ErrorKind::Unreachable, format!("{host}: {why}")), remedy }
+}
+
+/// What is wrong with a certificate.
+fn complaint(why: &CertificateError) -> String {
+    match why {
+        CertificateError::UnknownIssuer => "is signed by an authority that is not trusted here".to_owned(),
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired".to_owned(),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "is not valid yet".to_owned(),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "is for another name".to_owned()
+        }
+        other => format!("is not trusted: {}", lower(&other.to_string())),
+    }
 }
 
 fn lower(text: &str) -> String {

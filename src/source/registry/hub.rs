@@ -82,7 +82,7 @@ pub fn search(inner: &Arc<Inner>, term: &str, limit: usize) -> Result<Vec<Hit>> 
         body: None,
     };
     let read = async |response: Response| read_limited(response, MAX_ANSWER).await;
-    parse(&inner.runtime.wait(session.send(&inner.shared, &ask, &|_| {}, read))?)
+    parse(&inner.runtime.wait(session.send(&inner.shared, &ask, read))?)
 }
 
 fn parse(body: &[u8]) -> Result<Vec<Hit>> {

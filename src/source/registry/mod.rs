@@ -20,6 +20,7 @@ pub mod options;
 mod pinned;
 mod place;
 mod push;
+mod redirect;
 mod repository;
 mod retry;
 mod runtime;
@@ -261,7 +262,7 @@ impl Registries {
             subject: &subject,
             body: None,
         };
-        let answer = self.0.runtime.wait(session.send(&shared, &ask, &|_| {}, async |_| Ok(())));
+        let answer = self.0.runtime.wait(session.send(&shared, &ask, async |_| Ok(())));
         answer.map_err(|error| match error.kind() {
             ErrorKind::Authentication => {
                 tracing::debug!(target: EXPLAIN, "{error}");

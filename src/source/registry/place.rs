@@ -1,13 +1,13 @@
 //! One repository at one place: the registry itself, or a mirror of it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, RANGE};
 use reqwest::{Method, Response, StatusCode};
 use serde::Deserialize;
 
 use super::answer::{Subject, read_limited};
+use super::redirect::host_of;
 use super::retry::Trouble;
 use super::session::{Ask, Session, Target};
 use super::{EXPLAIN, RemoteDocument, Shared};
@@ -50,12 +50,7 @@ impl Place {
     }
 
     /// The index or manifest of a tag or a digest.
-    pub async fn document(
-        &self,
-        shared: &Shared,
-        named: Named<'_>,
-        retrying: &(dyn Fn(Duration) + Sync),
-    ) -> Result<RemoteDocument> {
+    pub async fn document(&self, shared: &Shared, named: Named<'_>) -> Result<RemoteDocument> {
         let subject = self.subject(format!("manifest for {}{named}", self.name));
         let scopes = self.scopes();
         let ask = self.manifest(Method::GET, named, &subject, &scopes);
@@ -64,7 +59,7 @@ impl Place {
             let bytes = read_limited(response, MAX_DOCUMENT).await?;
             Ok((headers, bytes))
         };
-        let (headers, bytes) = self.session.send(shared, &ask, retrying, read).await?;
+        let (headers, bytes) = self.session.send(shared, &ask, read).await?;
         let tried = || format!("{}: {}", self.session.host, subject.what);
         let digest = match (named, said_digest(&headers)) {
             (Named::Digest(digest), _) => digest.clone(),
@@ -79,24 +74,21 @@ impl Place {
     }
 
     /// The same without its content.
-    pub async fn head(
-        &self,
-        shared: &Shared,
-        named: Named<'_>,
-        retrying: &(dyn Fn(Duration) + Sync),
-    ) -> Result<Descriptor> {
+    pub async fn head(&self, shared: &Shared, named: Named<'_>) -> Result<Descriptor> {
         let subject = self.subject(format!("manifest for {}{named}", self.name));
         let scopes = self.scopes();
         let ask = self.manifest(Method::HEAD, named, &subject, &scopes);
-        let headers =
-            self.session.send(shared, &ask, retrying, async |response| Ok(response.headers().clone())).await?;
+        let headers = self.session.send(shared, &ask, async |response| Ok(response.headers().clone())).await?;
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let size = text(CONTENT_LENGTH).and_then(|size| size.parse().ok());
         let kind = text(CONTENT_TYPE).map(|kind| kind.split(';').next().unwrap_or(kind).trim());
         match (said_digest(&headers), size, kind.filter(|kind| is_index(kind) || is_manifest(kind))) {
-            (Some(digest), Some(size), Some(kind)) if named.allows(&digest) => Ok(Descriptor::new(kind, digest, size)),
+            (Some(digest), Some(size), Some(kind)) if named.allows(&digest) => {
+                tracing::debug!(target: EXPLAIN, "digest of {}: served by {}", subject.what, self.session.host);
+                Ok(Descriptor::new(kind, digest, size))
+            }
             // Old registries do not say enough.
-            _ => Ok(self.document(shared, named, retrying).await?.descriptor),
+            _ => Ok(self.document(shared, named).await?.descriptor),
         }
     }
 
@@ -156,21 +148,17 @@ impl Place {
                 Err(Trouble::lasting(Error::new(ErrorKind::DigestMismatch, message)))
             }
             _ => {
-                let host = response.url().host_str().unwrap_or_default();
+                let host = host_of(response.url());
+                let at = if host == self.session.host { String::new() } else { format!(" at {host}") };
                 let from = if offset > 0 { format!(" from byte {offset} on") } else { String::new() };
-                tracing::debug!(target: EXPLAIN, "{}: served by {} ({host}){from}", subject.what, self.session.host);
+                tracing::debug!(target: EXPLAIN, "{}: served by {}{at}{from}", subject.what, self.session.host);
                 Ok(Incoming { response, offset })
             }
         }
     }
 
     /// Reads a small blob as a whole.
-    pub async fn small_blob(
-        &self,
-        shared: &Shared,
-        blob: &Descriptor,
-        retrying: &(dyn Fn(Duration) + Sync),
-    ) -> Result<Vec<u8>> {
+    pub async fn small_blob(&self, shared: &Shared, blob: &Descriptor) -> Result<Vec<u8>> {
         let subject = self.subject(format!("blob {} of {}", blob.digest, self.name));
         let scopes = self.scopes();
         let ask = Ask {
@@ -183,7 +171,7 @@ impl Place {
             body: None,
         };
         let read = async |response: Response| read_limited(response, blob.size).await;
-        let bytes = self.session.send(shared, &ask, retrying, read).await?;
+        let bytes = self.session.send(shared, &ask, read).await?;
         verify(blob, &bytes)?;
         tracing::debug!(target: EXPLAIN, "{}: served by {}", subject.what, self.session.host);
         Ok(bytes)

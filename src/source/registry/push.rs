@@ -87,7 +87,7 @@ impl Destination {
         let target = Target::Api(format!("{}/blobs/{digest}", self.repository));
         let ask = self.ask(Method::HEAD, target, &subject, &scopes);
         let Inner { runtime, shared, .. } = &*self.inner;
-        match runtime.wait(self.session.send(shared, &ask, &|_| {}, async |_| Ok(()))) {
+        match runtime.wait(self.session.send(shared, &ask, async |_| Ok(()))) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == ErrorKind::NotInRegistry => Ok(false),
             Err(error) => Err(error),
@@ -157,7 +157,7 @@ impl Destination {
         ask.headers.push((CONTENT_TYPE, media_type.to_owned()));
         ask.body = Some(&body);
         let Inner { runtime, shared, .. } = &*self.inner;
-        runtime.wait(self.session.send(shared, &ask, &|_| {}, async |_| Ok(())))
+        runtime.wait(self.session.send(shared, &ask, async |_| Ok(())))
     }
 
     fn subject(&self, what: String) -> Subject {

@@ -36,14 +36,14 @@ impl Repository {
     /// For a missing tag the nearest tags are named.
     pub fn root(&self) -> Result<RemoteDocument> {
         let shared = &self.inner.shared;
-        let found = self.anywhere(&async |place| place.document(shared, self.named(), &|_| {}).await);
+        let found = self.anywhere(&async |place| place.document(shared, self.named()).await);
         found.map_err(|error| self.with_nearest(error))
     }
 
     /// What [`root`](Self::root) would give, without its content where the registry says enough.
     pub fn head(&self) -> Result<Descriptor> {
         let shared = &self.inner.shared;
-        match self.anywhere(&async |place| place.head(shared, self.named(), &|_| {}).await) {
+        match self.anywhere(&async |place| place.head(shared, self.named()).await) {
             // An answer without a body does not say why.
             Err(error) if error.kind() == ErrorKind::NotInRegistry => Ok(self.root()?.descriptor),
             result => result,
@@ -123,10 +123,10 @@ impl Repository {
         let shared = &self.inner.shared;
         if is_index(media_type) || is_manifest(media_type) || is_schema1(media_type) {
             let named = Named::Digest(digest);
-            let document = self.anywhere(&async |place| place.document(shared, named, &|_| {}).await)?;
+            let document = self.anywhere(&async |place| place.document(shared, named).await)?;
             return Ok(document.bytes);
         }
-        self.anywhere(&async |place| place.small_blob(shared, descriptor, &|_| {}).await)
+        self.anywhere(&async |place| place.small_blob(shared, descriptor).await)
     }
 }
 

@@ -18,7 +18,7 @@ use super::options::Tls;
 use super::retry::{Patience, Remedy, Trouble};
 use super::tokens::{Tokens, Wish};
 use super::transport::{Use, is_loopback};
-use super::{EXPLAIN, Shared};
+use super::{EXPLAIN, Shared, redirect};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How often one request is sent because the registry wants (other) credentials.
@@ -115,7 +115,6 @@ impl Session {
         &self,
         shared: &Shared,
         ask: &Ask<'_>,
-        retrying: &(dyn Fn(Duration) + Sync),
         read: impl AsyncFn(Response) -> Result<T, Trouble>,
     ) -> Result<T> {
         let mut patience = Patience::new(shared.options.retry);
@@ -131,7 +130,9 @@ impl Session {
             let why = trouble.error.to_string();
             let delay = patience.after(trouble)?;
             tracing::debug!(target: EXPLAIN, "{why}; again in {:.1} s", delay.as_secs_f64());
-            retrying(delay);
+            let seconds = delay.as_secs_f64().ceil().max(1.0);
+            let plural = if seconds > 1.0 { "s" } else { "" };
+            shared.progress.status(&format!("{}: Retrying in {seconds} second{plural}", self.host));
             tokio::time::sleep(delay).await;
         }
     }
@@ -181,17 +182,21 @@ impl Session {
                 Access::default()
             };
             let payload = ask.body.map(|make| make()).transpose()?;
-            let usage = if payload.is_some() { Use::Send } else { Use::Fetch };
-            let mut request = client(usage)?.request(ask.method.clone(), url.clone());
-            for (name, value) in &ask.headers {
-                request = request.header(name, value);
-            }
-            if let Some(value) = access.header {
-                request = request.header(AUTHORIZATION, value);
-            }
+            let prepare = |mut request: RequestBuilder, own: bool| {
+                for (name, value) in &ask.headers {
+                    request = request.header(name, value);
+                }
+                match access.header.as_ref().filter(|_| own) {
+                    Some(value) => request.header(AUTHORIZATION, value),
+                    None => request,
+                }
+            };
             let response = match payload {
-                Some(payload) => self.upload(request, payload, shared.options.retry.patience).await?,
-                None => request.send().await.map_err(|error| answer::network(&self.api_host, error))?,
+                Some(payload) => {
+                    let request = prepare(client(Use::Send)?.request(ask.method.clone(), url.clone()), true);
+                    self.upload(request, payload, shared.options.retry.patience).await?
+                }
+                None => redirect::send(&fetching, &ask.method, url.clone(), prepare).await?,
             };
             self.state.lock().await.scheme = Some(scheme);
             explain_limit(&response);

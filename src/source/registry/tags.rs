@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use reqwest::header::{HeaderMap, LINK};
 use reqwest::{Method, Response, Url};
@@ -98,8 +97,7 @@ impl Pages<'_> {
             Ok((url, headers, read_limited(response, limit).await?))
         };
         let Inner { shared, runtime, .. } = &**self.inner;
-        let retrying = |_: Duration| {};
-        runtime.wait(self.session.send(shared, &ask, &retrying, read))
+        runtime.wait(self.session.send(shared, &ask, read))
     }
 }
 

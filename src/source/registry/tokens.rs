@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, Method, RequestBuilder, Response, Url};
 use serde::Deserialize;
 
 use super::EXPLAIN;
 use super::answer::{self, Subject};
 use super::credentials::{Credentials, Found};
+use super::redirect::{self, host_of};
 use super::retry::{Remedy, Trouble};
 use super::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
@@ -75,10 +76,9 @@ impl Tokens {
         subject: &Subject,
     ) -> Result<Secret, Trouble> {
         let realm = realm(wish)?;
-        let host = realm.host_str().unwrap_or_default().to_owned();
+        let host = host_of(&realm);
         tracing::debug!(target: EXPLAIN, "token for `{scope}` from {host}, credentials: {}", found.source);
-        let sent = send(client, realm, wish, &found.credentials).await;
-        let response = sent.map_err(|error| of_token_server(answer::network(&host, error)))?;
+        let response = send(client, realm, wish, &found.credentials).await.map_err(of_token_server)?;
         let denied = matches!(response.status().as_u16(), 400 | 401 | 403);
         let response = match answer::check(response, subject).await {
             Err(trouble) if denied => {
@@ -128,7 +128,7 @@ async fn send(
     mut realm: Url,
     wish: &Wish<'_>,
     credentials: &Credentials,
-) -> Result<Response, reqwest::Error> {
+) -> Result<Response, Trouble> {
     if let Credentials::IdentityToken(token) = credentials {
         let scopes = wish.scopes.join(" ");
         let form = [
@@ -138,7 +138,8 @@ async fn send(
             ("scope", &scopes),
             ("refresh_token", token.reveal()),
         ];
-        return client.post(realm).form(&form).send().await;
+        let host = host_of(&realm);
+        return client.post(realm).form(&form).send().await.map_err(|error| answer::network(&host, error));
     }
     {
         let mut query = realm.query_pairs_mut();
@@ -152,11 +153,11 @@ async fn send(
             query.append_pair("account", user);
         }
     }
-    let mut request = client.get(realm);
-    if let Credentials::Password { user, password } = credentials {
-        request = request.basic_auth(user, Some(password.reveal()));
-    }
-    request.send().await
+    let prepare = |request: RequestBuilder, own| match credentials {
+        Credentials::Password { user, password } if own => request.basic_auth(user, Some(password.reveal())),
+        _ => request,
+    };
+    redirect::send(client, &Method::GET, realm, prepare).await
 }
 
 fn parse(body: &[u8], host: &str) -> Result<(Secret, Duration)> {

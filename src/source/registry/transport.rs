@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::redirect::{Attempt, Policy};
+use reqwest::redirect::Policy;
 use reqwest::{Client, NoProxy, Proxy};
 
 use super::certs::Certificates;
@@ -15,8 +15,6 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// How long a connection may take to come about. With a refusal that is tried again it stays below 10 s in all.
 const CONNECT: Duration = Duration::from_secs(9);
-
-const MAX_REDIRECTS: usize = 10;
 
 /// What a client is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,7 +54,7 @@ fn build(options: &RegistryOptions, host: &str, verified: bool, usage: Use) -> R
         .user_agent(concat!("rootlay/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT)
         .referer(false)
-        .redirect(Policy::custom(follow));
+        .redirect(Policy::none());
     if usage == Use::Fetch {
         builder = builder.read_timeout(options.retry.patience);
     }
@@ -68,18 +66,6 @@ fn build(options: &RegistryOptions, host: &str, verified: bool, usage: Use) -> R
     builder
         .build()
         .map_err(|error| Error::with_source(ErrorKind::Failed, format!("set up the client of {host}"), error))
-}
-
-/// Follows a redirect, as blobs often have one. The client takes the credentials off where the host is another one.
-fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {
-    let was_secure = attempt.previous().last().is_some_and(|url| url.scheme() == "https");
-    if attempt.previous().len() > MAX_REDIRECTS {
-        attempt.error("too many redirects")
-    } else if was_secure && attempt.url().scheme() != "https" {
-        attempt.error("redirect from https to http")
-    } else {
-        attempt.follow()
-    }
 }
 
 fn proxies(proxies: &Proxies) -> Result<Vec<Proxy>> {

@@ -1,0 +1,86 @@
+//! Redirects: blobs are often kept elsewhere. What proves who we are stays where it belongs.
+
+use reqwest::header::LOCATION;
+use reqwest::{Client, Method, RequestBuilder, Response, Url};
+
+use super::answer;
+use super::retry::Trouble;
+use crate::error::{Error, ErrorKind};
+
+const MAX_REDIRECTS: usize = 10;
+
+/// Sends a request without a body, and follows redirects. `prepare` adds the headers, and access where it is told
+/// that the request goes to the server that was asked first and has never left it.
+pub async fn send(
+    client: &Client,
+    method: &Method,
+    url: Url,
+    prepare: impl Fn(RequestBuilder, bool) -> RequestBuilder,
+) -> Result<Response, Trouble> {
+    let first = url.origin();
+    let (mut url, mut own) = (url, true);
+    for _ in 0..=MAX_REDIRECTS {
+        own &= url.origin() == first;
+        let request = prepare(client.request(method.clone(), url.clone()), own);
+        let response = request.send().await.map_err(|error| answer::network(&host_of(&url), error))?;
+        match target(&response) {
+            None => return Ok(response),
+            Some(next) => url = allowed(&url, next)?,
+        }
+    }
+    Err(refused(&url, "too many redirects"))
+}
+
+/// The host of an address, with its port where that is not the usual one. The rest may hold a signature.
+pub fn host_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+fn target(response: &Response) -> Option<Option<Url>> {
+    let moved = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+    let said = response.headers().get(LOCATION).filter(|_| moved)?;
+    Some(said.to_str().ok().and_then(|said| response.url().join(said).ok()))
+}
+
+fn allowed(from: &Url, to: Option<Url>) -> Result<Url, Trouble> {
+    match to {
+        Some(to) if from.scheme() == "https" && to.scheme() == "http" => {
+            Err(refused(from, "redirect from https to http"))
+        }
+        Some(to) if matches!(to.scheme(), "http" | "https") => Ok(to),
+        _ => Err(refused(from, "redirect to no address")),
+    }
+}
+
+fn refused(from: &Url, why: &str) -> Trouble {
+    Trouble::lasting(Error::new(ErrorKind::Unreachable, format!("{}: {why}", host_of(from))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_neither_leaves_tls_nor_the_web() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        for (from, to, good) in [
+            ("https://a.example/x", Some("https://b.example/y"), true),
+            ("http://a.example/x", Some("https://b.example/y"), true),
+            ("http://a.example/x", Some("http://b.example/y"), true),
+            ("https://a.example/x", Some("http://a.example/x"), false),
+            ("http://a.example/x", Some("file:///etc/shadow"), false),
+            ("http://a.example/x", None, false),
+        ] {
+            assert_eq!(allowed(&url(from), to.map(url)).is_ok(), good, "{from} {to:?}");
+        }
+    }
+
+    #[test]
+    fn of_an_address_only_the_host_is_told() {
+        let of = |text: &str| host_of(&Url::parse(text).unwrap());
+        assert_eq!(of("https://user:secret@cdn.example/x?signature=secret"), "cdn.example");
+        assert_eq!(of("http://127.0.0.1:5999/x"), "127.0.0.1:5999");
+        assert_eq!(of("https://[::1]:5000/x"), "[::1]:5000");
+    }
+}
