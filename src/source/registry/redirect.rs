@@ -23,10 +23,10 @@ pub async fn send(
         own &= url.origin() == first;
         let request = prepare(client.request(method.clone(), url.clone()), own);
         let response = request.send().await.map_err(|error| answer::network(&host_of(&url), error))?;
-        match target(&response) {
-            None => return Ok(response),
-            Some(next) => url = allowed(&url, next)?,
+        if !leads_on(&response) {
+            return Ok(response);
         }
+        url = allowed(&url, target(&response))?;
     }
     Err(refused(&url, "too many redirects"))
 }
@@ -37,10 +37,12 @@ pub fn host_of(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-fn target(response: &Response) -> Option<Option<Url>> {
-    let moved = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
-    let said = response.headers().get(LOCATION).filter(|_| moved)?;
-    Some(said.to_str().ok().and_then(|said| response.url().join(said).ok()))
+fn leads_on(response: &Response) -> bool {
+    matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+fn target(response: &Response) -> Option<Url> {
+    response.url().join(response.headers().get(LOCATION)?.to_str().ok()?).ok()
 }
 
 fn allowed(from: &Url, to: Option<Url>) -> Result<Url, Trouble> {

@@ -69,9 +69,12 @@ fn lists_without_end_end() {
 
 #[test]
 fn s05_nearest_tags_are_for_who_named_a_tag() {
-    let server = Server::start("127.0.0.1", |request, _| match request.line.contains("/tags/list") {
-        true => answer("200 OK", &[], br#"{"tags":["2"]}"#),
-        false => answer("404 Not Found", &[], b""),
+    let server = Server::start("127.0.0.1", |request, _| {
+        if request.line.contains("/tags/list") {
+            answer("200 OK", &[], br#"{"tags":["2"]}"#)
+        } else {
+            answer("404 Not Found", &[], b"")
+        }
     });
     let error = repository(options(), &server).root().unwrap_err();
     assert!(error.to_string().ends_with("not found; the nearest of 1 tags: 2"), "{error}");

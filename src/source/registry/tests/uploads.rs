@@ -58,9 +58,10 @@ fn an_upload_may_take_longer_than_a_server_may_be_silent() {
 
 #[test]
 fn an_upload_that_stands_still_is_given_up() {
-    let server = Server::start("127.0.0.1", |request, _| match request.line.starts_with("POST") {
-        true => begun(),
-        false => {
+    let server = Server::start("127.0.0.1", |request, _| {
+        if request.line.starts_with("POST") {
+            begun()
+        } else {
             sleep(Duration::from_secs(60));
             Vec::new()
         }
