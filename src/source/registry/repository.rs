@@ -44,8 +44,10 @@ impl Repository {
     pub fn head(&self) -> Result<Descriptor> {
         let shared = &self.inner.shared;
         match self.anywhere(&async |place| place.head(shared, self.named()).await) {
-            // An answer without a body does not say why.
-            Err(error) if error.kind() == ErrorKind::NotInRegistry => Ok(self.root()?.descriptor),
+            // An answer without a body does not say why, and not every registry knows the method.
+            Err(error) if matches!(error.kind(), ErrorKind::NotInRegistry | ErrorKind::Failed) => {
+                Ok(self.root()?.descriptor)
+            }
             result => result,
         }
     }

@@ -80,3 +80,13 @@ fn s05_nearest_tags_are_for_who_named_a_tag() {
     assert!(error.to_string().ends_with("not found"), "{error}");
     assert_eq!(error.kind(), ErrorKind::NotInRegistry);
 }
+
+#[test]
+fn s47_a_registry_without_head_is_asked_for_the_document() {
+    let index = br#"{"schemaVersion":2,"manifests":[]}"#;
+    let server = Server::start("127.0.0.1", |request, _| match request.line.starts_with("HEAD") {
+        true => answer("405 Method Not Allowed", &[], b""),
+        false => answer("200 OK", &[], index),
+    });
+    assert_eq!(repository(options(), &server).head().unwrap().digest, Digest::of(index));
+}
