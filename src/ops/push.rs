@@ -201,9 +201,10 @@ impl Push<'_> {
             return Err(Error::new(ErrorKind::NotFound, message));
         };
         self.staging.rely_on([Item::Blob(digest.clone())])?;
-        let repository = match origin.registry() == self.reference.registry() {
-            true => self.registries.repository(&origin)?,
-            false => self.registries.unnamed_repository(&origin)?,
+        let repository = if origin.registry() == self.reference.registry() {
+            self.registries.repository(&origin)?
+        } else {
+            self.registries.unnamed_repository(&origin)?
         };
         let partial = self.rootlay.store.partial(digest, *size, check)?;
         let retrying = |delay| self.show(job, Phase::Retrying(delay));

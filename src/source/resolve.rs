@@ -170,12 +170,11 @@ impl Search<'_> {
             }
             let said = entry.platform.as_ref();
             if is_manifest(&entry.media_type) {
-                let platform = match said {
-                    Some(platform) => Some(platform.clone()),
-                    None => {
-                        self.count()?;
-                        platform_of(self.source, entry)?
-                    }
+                let platform = if let Some(platform) = said {
+                    Some(platform.clone())
+                } else {
+                    self.count()?;
+                    platform_of(self.source, entry)?
                 };
                 self.offer(entry, platform, nested);
             } else if is_index(&entry.media_type) && said.is_none_or(|said| self.wanted.rank(said).is_some()) {

@@ -69,9 +69,11 @@ fn lists_without_end_end() {
 
 #[test]
 fn s05_nearest_tags_are_for_who_named_a_tag() {
-    let server = Server::start("127.0.0.1", |request, _| match request.line.contains("/tags/list") {
-        true => answer("200 OK", &[], br#"{"tags":["2"]}"#),
-        false => answer("404 Not Found", &[], b""),
+    let server = Server::start("127.0.0.1", |request, _| {
+        if request.line.contains("/tags/list") {
+            return answer("200 OK", &[], br#"{"tags":["2"]}"#);
+        }
+        answer("404 Not Found", &[], b"")
     });
     let error = repository(options(), &server).root().unwrap_err();
     assert!(error.to_string().ends_with("not found; the nearest of 1 tags: 2"), "{error}");
@@ -84,9 +86,11 @@ fn s05_nearest_tags_are_for_who_named_a_tag() {
 #[test]
 fn s47_a_registry_without_head_is_asked_for_the_document() {
     let index = br#"{"schemaVersion":2,"manifests":[]}"#;
-    let server = Server::start("127.0.0.1", |request, _| match request.line.starts_with("HEAD") {
-        true => answer("405 Method Not Allowed", &[], b""),
-        false => answer("200 OK", &[], index),
+    let server = Server::start("127.0.0.1", |request, _| {
+        if request.line.starts_with("HEAD") {
+            return answer("405 Method Not Allowed", &[], b"");
+        }
+        answer("200 OK", &[], index)
     });
     assert_eq!(repository(options(), &server).head().unwrap().digest, Digest::of(index));
 }

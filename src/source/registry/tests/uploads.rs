@@ -58,12 +58,12 @@ fn an_upload_may_take_longer_than_a_server_may_be_silent() {
 
 #[test]
 fn an_upload_that_stands_still_is_given_up() {
-    let server = Server::start("127.0.0.1", |request, _| match request.line.starts_with("POST") {
-        true => begun(),
-        false => {
-            sleep(Duration::from_secs(60));
-            Vec::new()
+    let server = Server::start("127.0.0.1", |request, _| {
+        if request.line.starts_with("POST") {
+            return begun();
         }
+        sleep(Duration::from_secs(60));
+        Vec::new()
     });
     let error = upload(&server, 64 << 20, None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unreachable, "{error:?}");
