@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::oci::media_type::is_foreign_layer;
 use crate::oci::{Descriptor, Digest, Document, MAX_DOCUMENT, Manifest, Platform, Reference, parse_document};
 use crate::progress::{Phase, Task};
-use crate::source::{Arrived, Destination, Outgoing, Remote};
+use crate::source::{Arrived, Destination, Outgoing, Remote, Waiting};
 use crate::store::{Catalog, ImageRecord, Item, ManifestRecord, Staging};
 
 /// What to push, and where to.
@@ -171,7 +171,13 @@ impl Push<'_> {
         };
         let retrying = |delay| self.show(job, Phase::Retrying(delay));
         let open = || content.open(digest);
-        let outgoing = Outgoing { digest, size: *size, open: &open, sent: Arc::new(sent), retrying: &retrying };
+        let outgoing = Outgoing {
+            digest,
+            size: *size,
+            open: &open,
+            sent: Arc::new(sent),
+            waiting: Waiting { check, retrying: &retrying },
+        };
         let arrived = self.to.blob(&outgoing, from.as_ref().map(Reference::repository))?;
         self.show(
             job,
@@ -210,7 +216,7 @@ impl Push<'_> {
         let retrying = |delay| self.show(job, Phase::Retrying(delay));
         self.show(job, Phase::Downloading);
         let old = partial.dir.open_file(partial.name.as_bytes())?.take(partial.kept);
-        let input = old.chain(repository.fetch(job.blob, partial.kept, 0, &retrying));
+        let input = old.chain(repository.fetch(job.blob, partial.kept, 0, Waiting { check, retrying: &retrying }));
         let watch = |_| check();
         let fetched = Tee::new(Box::new(input), Ingest::resume(partial, digest, *size), &watch).finish();
         match fetched {

@@ -9,9 +9,9 @@ use super::parallel::Check;
 use super::tee::{Step, Tee};
 use super::unpack::Job;
 use crate::content::Ingest;
-use crate::error::{Context, ErrorKind, Result};
+use crate::error::{Context, Error, ErrorKind, Result};
 use crate::progress::Phase;
-use crate::source::Remote;
+use crate::source::{Remote, Waiting};
 
 /// Shows what will be done for each layer, and returns those that are not here.
 pub(super) fn announce<'j>(run: &Run<'_>, jobs: Vec<Job<'j>>, workers: usize) -> Result<Vec<Job<'j>>> {
@@ -67,19 +67,27 @@ fn attempt(
         waited.store(true, Ordering::Relaxed);
         run.progress.phase(task, Phase::Retrying(delay));
     };
-    let stored = content.size_of(&blob.digest)? == Some(blob.size);
-    let (kept, input, ingest): (u64, Box<dyn Read + Send>, Ingest) = if stored {
-        // Its layer was not made before the process ended, or was damaged and removed.
-        let input = Box::new(content.open(&blob.digest)?);
-        (blob.size, input, Ingest::stored(run.staging.dir(), &blob.digest, blob.size)?)
-    } else {
-        let partial = run.store.partial(&blob.digest, blob.size, check)?;
+    let is_stored = || Ok::<_, Error>(content.size_of(&blob.digest)? == Some(blob.size));
+    let mut stored = is_stored()?;
+    let mut partial = None;
+    if !stored {
+        partial = Some(run.store.partial(&blob.digest, blob.size, check)?);
+        // Whoever had it while this waited may have completed it.
+        stored = is_stored()?;
+    }
+    let (kept, input, ingest): (u64, Box<dyn Read + Send>, Ingest) = if let Some(partial) = partial.filter(|_| !stored)
+    {
         let kept = partial.kept;
         run.begin_transfer(&blob.digest, kept);
-        let rest = remote.fetch(blob, kept, skip, &retrying);
+        let rest = remote.fetch(blob, kept, skip, Waiting { check, retrying: &retrying });
         let tried = || format!("partial download of {}", blob.digest);
         let old = partial.dir.open_file(partial.name.as_bytes()).context(tried)?.take(kept);
         (kept, Box::new(old.chain(rest)), Ingest::resume(partial, &blob.digest, blob.size))
+    } else {
+        run.store.cut_partial(&blob.digest, 0)?;
+        // Its layer was not made before the process ended, or was damaged and removed.
+        let input = Box::new(content.open(&blob.digest)?);
+        (blob.size, input, Ingest::stored(run.staging.dir(), &blob.digest, blob.size)?)
     };
     run.progress.phase(task, Phase::Downloading);
     if kept > 0 {

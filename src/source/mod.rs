@@ -95,14 +95,29 @@ pub trait Remote: Sync {
     fn places(&self) -> usize;
 
     /// The bytes of a blob from `from` on, unverified, but never more than it has. The first `skip` places are passed
-    /// over; where one fails the next one is asked. `retrying` is told how long it waits after a failure.
+    /// over; where one fails the next one is asked.
     fn fetch<'a>(
         &'a self,
         blob: &'a Descriptor,
         from: u64,
         skip: usize,
-        retrying: &'a (dyn Fn(Duration) + Sync),
+        waiting: Waiting<'a>,
     ) -> Box<dyn Read + Send + 'a>;
+}
+
+/// Who waits for a transfer.
+#[derive(Clone, Copy)]
+pub struct Waiting<'a> {
+    /// Is asked while nothing moves whether to go on.
+    pub check: &'a (dyn Fn() -> Result<()> + Sync),
+    /// Is told how long it takes to the next attempt after a failure.
+    pub retrying: &'a (dyn Fn(Duration) + Sync),
+}
+
+impl Debug for Waiting<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Waiting").finish_non_exhaustive()
+    }
 }
 
 /// Opens a source. `scratch` is a private directory for what must be spooled: standard input, other streams, and

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -16,6 +15,7 @@ use super::retry::{Patience, Trouble};
 use super::{EXPLAIN, Inner};
 use crate::error::{Error, ErrorKind, Result};
 use crate::oci::Descriptor;
+use crate::source::Waiting;
 
 /// How many pieces wait to be read; the network goes on meanwhile. A piece has a few hundred KiB at most.
 const QUEUE: usize = 8;
@@ -35,7 +35,7 @@ pub struct BlobReader<'a> {
     patience: Patience,
     /// Bytes that came since the last failure.
     gained: u64,
-    retrying: &'a (dyn Fn(Duration) + Sync),
+    waiting: Waiting<'a>,
 }
 
 /// A transfer that is going on.
@@ -65,10 +65,10 @@ impl<'a> BlobReader<'a> {
         places: VecDeque<&'a Place>,
         blob: &'a Descriptor,
         from: u64,
-        retrying: &'a (dyn Fn(Duration) + Sync),
+        waiting: Waiting<'a>,
     ) -> Self {
         let patience = Patience::new(inner.shared.options.retry);
-        Self { inner, places, blob, at: from, stream: None, piece: Bytes::new(), patience, gained: 0, retrying }
+        Self { inner, places, blob, at: from, stream: None, piece: Bytes::new(), patience, gained: 0, waiting }
     }
 
     /// Makes sure that there is a piece to read. `false` at the end of the blob.
@@ -104,7 +104,7 @@ impl<'a> BlobReader<'a> {
         let Some(stream) = &mut self.stream else { return Ok(Bytes::new()) };
         let next = match stream.pieces.try_recv() {
             Ok(next) => Some(next),
-            Err(_) => self.inner.runtime.wait(async { Ok(stream.pieces.recv().await) })?,
+            Err(_) => self.inner.runtime.wait_while(self.waiting.check, async { Ok(stream.pieces.recv().await) })?,
         };
         match next {
             Some(Ok(mut piece)) => {
@@ -127,7 +127,10 @@ impl<'a> BlobReader<'a> {
             return Err(Trouble::lasting(Error::new(ErrorKind::Failed, "no place to ask")));
         };
         let shared = &self.inner.shared;
-        let opened = self.inner.runtime.wait(async { Ok(place.blob(shared, self.blob, self.at).await) })?;
+        let opened = self
+            .inner
+            .runtime
+            .wait_while(self.waiting.check, async { Ok(place.blob(shared, self.blob, self.at).await) })?;
         let Incoming { response, offset } = opened?;
         let (sender, pieces) = channel(QUEUE);
         let host = place.session.host.clone();
@@ -146,8 +149,8 @@ impl<'a> BlobReader<'a> {
         match self.patience.after(trouble) {
             Ok(delay) => {
                 tracing::debug!(target: EXPLAIN, "{why}; again in {:.1} s", delay.as_secs_f64());
-                (self.retrying)(delay);
-                self.inner.runtime.sleep(delay)
+                (self.waiting.retrying)(delay);
+                self.inner.runtime.sleep(self.waiting.check, delay)
             }
             Err(error) if self.places.len() > 1 => {
                 if let Some(place) = self.places.pop_front() {

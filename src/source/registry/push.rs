@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context as Task, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -20,6 +19,7 @@ use super::session::{Ask, Payload, Session, Target, Whose};
 use super::{EXPLAIN, Inner, Registries};
 use crate::error::{Error, ErrorKind, Result};
 use crate::oci::{Digest, Reference};
+use crate::source::Waiting;
 
 /// Bytes that are sent at once.
 const PIECE: usize = 256 * 1024;
@@ -55,8 +55,8 @@ pub struct Outgoing<'a> {
     pub open: &'a (dyn Fn() -> Result<File> + Sync),
     /// Is told how many bytes of the current attempt were sent.
     pub sent: Arc<dyn Fn(u64) + Send + Sync>,
-    /// Is told how long it waits after a failure.
-    pub retrying: &'a (dyn Fn(Duration) + Sync),
+    /// Who waits for it.
+    pub waiting: Waiting<'a>,
 }
 
 impl std::fmt::Debug for Outgoing<'_> {
@@ -100,7 +100,7 @@ impl Destination {
         let mut patience = Patience::new(shared.options.retry);
         loop {
             // An upload that broke off is begun anew: few registries can go on with one.
-            let trouble = match runtime.wait(async { Ok(self.attempt(blob, from).await) })? {
+            let trouble = match runtime.wait_while(blob.waiting.check, async { Ok(self.attempt(blob, from).await) })? {
                 Ok(arrived) => return Ok(arrived),
                 Err(trouble) => trouble,
             };
@@ -113,8 +113,8 @@ impl Destination {
             }
             let delay = patience.after(trouble)?;
             tracing::debug!(target: EXPLAIN, "{why}; again in {:.1} s", delay.as_secs_f64());
-            (blob.retrying)(delay);
-            runtime.sleep(delay)?;
+            (blob.waiting.retrying)(delay);
+            runtime.sleep(blob.waiting.check, delay)?;
         }
     }
 

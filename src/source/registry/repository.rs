@@ -4,7 +4,6 @@ use std::fmt::Debug;
 use std::io::{Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use super::blob::BlobReader;
 use super::place::{Named, Place};
@@ -12,7 +11,7 @@ use super::{EXPLAIN, Inner, RemoteDocument, nearest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::oci::media_type::{is_index, is_manifest, is_schema1};
 use crate::oci::{Descriptor, MAX_DOCUMENT, Reference};
-use crate::source::{Candidate, Kind, Remote, Source, embedded};
+use crate::source::{Candidate, Kind, Remote, Source, Waiting, embedded};
 
 /// A repository of a registry, open for reading.
 #[derive(Debug)]
@@ -44,8 +43,10 @@ impl Repository {
     pub fn head(&self) -> Result<Descriptor> {
         let shared = &self.inner.shared;
         match self.anywhere(&async |place| place.head(shared, self.named()).await) {
-            // An answer without a body does not say why.
-            Err(error) if error.kind() == ErrorKind::NotInRegistry => Ok(self.root()?.descriptor),
+            // An answer without a body does not say why, and not every registry knows the method.
+            Err(error) if matches!(error.kind(), ErrorKind::NotInRegistry | ErrorKind::Failed) => {
+                Ok(self.root()?.descriptor)
+            }
             result => result,
         }
     }
@@ -163,9 +164,9 @@ impl Remote for Repository {
         blob: &'a Descriptor,
         from: u64,
         skip: usize,
-        retrying: &'a (dyn Fn(Duration) + Sync),
+        waiting: Waiting<'a>,
     ) -> Box<dyn Read + Send + 'a> {
         let places = self.order().skip(skip).map(|index| &self.places[index]).collect();
-        Box::new(BlobReader::new(&self.inner, places, blob, from, retrying))
+        Box::new(BlobReader::new(&self.inner, places, blob, from, waiting))
     }
 }

@@ -38,10 +38,15 @@ impl Runtime {
     /// # Errors
     /// Its own; `Interrupted` soon after the cancel flag was raised.
     pub fn wait<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.wait_while(&|| self.cancel.check(), work)
+    }
+
+    /// The same for as long as `check` says so.
+    pub fn wait_while<T>(&self, check: &dyn Fn() -> Result<()>, work: impl Future<Output = Result<T>>) -> Result<T> {
         self.handle.block_on(async {
             let mut work = pin!(work);
             loop {
-                self.cancel.check()?;
+                check()?;
                 if let Ok(result) = tokio::time::timeout(TICK, &mut work).await {
                     return result;
                 }
@@ -49,9 +54,9 @@ impl Runtime {
         })
     }
 
-    /// Lets time pass.
-    pub fn sleep(&self, time: Duration) -> Result<()> {
-        self.wait(async {
+    /// Lets time pass for as long as `check` says so.
+    pub fn sleep(&self, check: &dyn Fn() -> Result<()>, time: Duration) -> Result<()> {
+        self.wait_while(check, async {
             tokio::time::sleep(time).await;
             Ok(())
         })

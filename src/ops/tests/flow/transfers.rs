@@ -1,14 +1,13 @@
 //! Layers that come over a network which means no good.
 
 use std::io::{self, Read};
-use std::time::Duration;
 
 use super::*;
 use crate::error::{Error, Result};
 use crate::oci::{Descriptor, DiffId};
 use crate::ops::install::Run;
 use crate::ops::unpack;
-use crate::source::{Candidate, Kind, Remote, Source};
+use crate::source::{Candidate, Kind, Remote, Source, Waiting};
 
 /// What a registry has of each blob.
 #[derive(Debug)]
@@ -42,7 +41,7 @@ impl Remote for Wire {
         blob: &'a Descriptor,
         from: u64,
         _skip: usize,
-        _retrying: &'a (dyn Fn(Duration) + Sync),
+        _waiting: Waiting<'a>,
     ) -> Box<dyn Read + Send + 'a> {
         let (from, size) = (usize::try_from(from).unwrap(), usize::try_from(blob.size).unwrap());
         let rest = self.0.get(from..self.0.len().min(size)).unwrap_or_default();

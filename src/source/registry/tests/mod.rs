@@ -14,7 +14,11 @@ use super::{Registries, Repository};
 use crate::cancel::Cancel;
 use crate::oci::Reference;
 use crate::progress::Silent;
+use crate::source::Waiting;
 use server::{Server, answer};
+
+/// Somebody who waits as long as it takes, and wants to know nothing.
+const PATIENT: Waiting<'static> = Waiting { check: &|| Ok(()), retrying: &|_| () };
 
 /// A client that is in a hurry.
 fn options() -> RegistryOptions {

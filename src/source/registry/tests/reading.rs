@@ -12,7 +12,7 @@ use crate::source::Remote;
 fn read(server: &Server, blob: &Descriptor) -> crate::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let repository = repository(options(), server);
-    repository.fetch(blob, 0, 0, &|_| ()).read_to_end(&mut bytes).map_err(Error::from)?;
+    repository.fetch(blob, 0, 0, PATIENT).read_to_end(&mut bytes).map_err(Error::from)?;
     Ok(bytes)
 }
 
@@ -71,10 +71,9 @@ fn lists_without_end_end() {
 fn s05_nearest_tags_are_for_who_named_a_tag() {
     let server = Server::start("127.0.0.1", |request, _| {
         if request.line.contains("/tags/list") {
-            answer("200 OK", &[], br#"{"tags":["2"]}"#)
-        } else {
-            answer("404 Not Found", &[], b"")
+            return answer("200 OK", &[], br#"{"tags":["2"]}"#);
         }
+        answer("404 Not Found", &[], b"")
     });
     let error = repository(options(), &server).root().unwrap_err();
     assert!(error.to_string().ends_with("not found; the nearest of 1 tags: 2"), "{error}");
@@ -82,4 +81,16 @@ fn s05_nearest_tags_are_for_who_named_a_tag() {
     let error = registries(options()).repository(&pinned).unwrap().root().unwrap_err();
     assert!(error.to_string().ends_with("not found"), "{error}");
     assert_eq!(error.kind(), ErrorKind::NotInRegistry);
+}
+
+#[test]
+fn s47_a_registry_without_head_is_asked_for_the_document() {
+    let index = br#"{"schemaVersion":2,"manifests":[]}"#;
+    let server = Server::start("127.0.0.1", |request, _| {
+        if request.line.starts_with("HEAD") {
+            return answer("405 Method Not Allowed", &[], b"");
+        }
+        answer("200 OK", &[], index)
+    });
+    assert_eq!(repository(options(), &server).head().unwrap().digest, Digest::of(index));
 }

@@ -92,7 +92,7 @@ impl Unbuffered<'_> {
 
 /// An answer with a body of known length.
 pub fn answer(status: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
-    let headers = headers.iter().flat_map(|header| [header, "\r\n"]).collect::<String>();
+    let headers: String = headers.iter().flat_map(|header| [*header, "\r\n"]).collect();
     let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n", body.len());
     [head.as_bytes(), body].concat()
 }

@@ -17,7 +17,7 @@ fn upload(server: &Server, size: u64, from: Option<&str>) -> Result<Arrived> {
     file.as_file().set_len(size).unwrap();
     let digest = Digest::of(b"whatever");
     let open = || Ok(File::open(file.path()).unwrap());
-    let outgoing = Outgoing { digest: &digest, size, open: &open, sent: Arc::new(|_| ()), retrying: &|_| () };
+    let outgoing = Outgoing { digest: &digest, size, open: &open, sent: Arc::new(|_| ()), waiting: PATIENT };
     registries(options()).destination(&named(server, "app:1")).unwrap().blob(&outgoing, from)
 }
 
@@ -60,11 +60,10 @@ fn an_upload_may_take_longer_than_a_server_may_be_silent() {
 fn an_upload_that_stands_still_is_given_up() {
     let server = Server::start("127.0.0.1", |request, _| {
         if request.line.starts_with("POST") {
-            begun()
-        } else {
-            sleep(Duration::from_secs(60));
-            Vec::new()
+            return begun();
         }
+        sleep(Duration::from_secs(60));
+        Vec::new()
     });
     let error = upload(&server, 64 << 20, None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unreachable, "{error:?}");
