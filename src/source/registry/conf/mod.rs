@@ -92,6 +92,11 @@ fn drop_ins(dir: &Path) -> Result<Vec<PathBuf>> {
     let fail = |error| Error::io(format!("read the folder {}", dir.display()), error);
     let entries = match std::fs::read_dir(dir) {
         Err(error) if is_absence(&error) => return Ok(Vec::new()),
+        // Another user's home.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            tracing::debug!(target: "rootlay::registry", "{} is passed over: {error}", dir.display());
+            return Ok(Vec::new());
+        }
         entries => entries.map_err(fail)?,
     };
     let mut files = Vec::new();

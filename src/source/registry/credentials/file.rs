@@ -60,6 +60,11 @@ impl Contents {
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return Ok(None);
             }
+            // Another user's home; credentials that are not seen are not used.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !file.named => {
+                tracing::debug!(target: "rootlay::registry", "{} is passed over: {error}", file.path.display());
+                return Ok(None);
+            }
             opened => opened.map_err(fail)?,
         };
         let mut bytes = Vec::new();
