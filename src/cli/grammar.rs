@@ -25,8 +25,10 @@ use super::commands::push::PushArgs;
 use super::commands::rm::RmArgs;
 use super::commands::rmi::RmiArgs;
 use super::commands::search::SearchArgs;
+use super::commands::tag::TagArgs;
 use super::commands::tags::TagsArgs;
 use super::commands::umount::UmountArgs;
+use super::commands::untag::UntagArgs;
 use super::commands::version::VersionArgs;
 use super::progress::Mode;
 
@@ -124,6 +126,10 @@ pub enum Command {
     Digest(DigestArgs),
     /// Show everything about images, as JSON
     Inspect(InspectArgs),
+    /// Give names to an image, or list what a tag named before
+    Tag(TagArgs),
+    /// Take names from an image
+    Untag(UntagArgs),
     /// Remove images
     Rmi(RmiArgs),
     /// Manage images
@@ -176,6 +182,10 @@ pub enum ImageCommand {
     Rm(RmiArgs),
     /// Search Docker Hub for images
     Search(SearchArgs),
+    /// Give names to an image, or list what a tag named before
+    Tag(TagArgs),
+    /// Take names from an image
+    Untag(UntagArgs),
     /// Unmount views
     #[command(visible_alias = "unmount")]
     Umount(UmountArgs),
@@ -214,6 +224,8 @@ pub enum Action {
     Rm(RmArgs),
     Images(ImagesArgs),
     Inspect(InspectArgs),
+    Tag(TagArgs),
+    Untag(UntagArgs),
     Rmi(RmiArgs),
     Exists(ExistsArgs),
     Info(InfoArgs),
@@ -242,6 +254,8 @@ impl From<Command> for Action {
                 Self::Inspect(args)
             }
             Command::Rmi(args) | Command::Image(Group { command: ImageCommand::Rm(args) }) => Self::Rmi(args),
+            Command::Tag(args) | Command::Image(Group { command: ImageCommand::Tag(args) }) => Self::Tag(args),
+            Command::Untag(args) | Command::Image(Group { command: ImageCommand::Untag(args) }) => Self::Untag(args),
             Command::Info(args) | Command::System(Group { command: SystemCommand::Info(args) }) => Self::Info(args),
             Command::Image(Group { command: ImageCommand::Exists(args) }) => Self::Exists(args),
             Command::Mounts(args) => Self::Mounts(args),

@@ -3,7 +3,7 @@
 //! ```text
 //! load, import, pull ─► install ─► unpack (per layer, in parallel) ─► lowers (correction) ─► record
 //! mount, remount ─► lowers ─► attach            unmount, rm ─► liveness
-//! images, inspect, views, info: what is there   remove: names and images away
+//! images, inspect, views, info: what is there   tag, remove: names and images away
 //! ```
 //!
 //! Everything begins with [`Rootlay::open`]. A request is a struct; a call that takes several arguments gives one
@@ -25,6 +25,7 @@ mod pull;
 mod push;
 mod remove;
 mod rm;
+mod tag;
 mod target;
 mod tee;
 mod transfer;
@@ -57,6 +58,7 @@ pub use mount::{Flag, MountRequest};
 pub use pull::{Freshness, News, PlannedLayer, PullPlan, PullRequest, Pulled};
 pub use push::{PushRequest, Pushed};
 pub use remove::{Force, RemoveRequest, Removed};
+pub use tag::TagEntry;
 pub use unmount::{Detach, UnmountRequest, Which};
 pub use views::ViewInfo;
 

@@ -16,6 +16,9 @@ use crate::error::{Context, Result};
 use crate::oci::Digest;
 use crate::sys::dir::Dir;
 
+/// What the names of things that were taken away begin with, in staging.
+pub(super) const TAKEN: &str = "taken";
+
 /// What a directory named by a digest is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -136,18 +139,23 @@ impl Store {
         Ok(Keep::named(&self.catalog()?.images, views))
     }
 
-    /// Renames an item into staging, and says whether it was there. The caller holds the exclusive store lock.
-    pub(super) fn take(&self, staging: &Staging<'_>, item: &Item) -> Result<bool> {
-        let (shelf, digest) = match item {
+    /// The folder that has an item, and its name below that.
+    pub(super) fn place<'i>(&self, item: &'i Item) -> (&Dir, &'i Digest) {
+        match item {
             Item::Dir(kind, digest) => (self.shelf(*kind), digest),
             Item::Blob(digest) => (&self.blobs, digest),
-        };
+        }
+    }
+
+    /// Renames an item into staging, and says whether it was there. The caller holds the exclusive store lock.
+    pub(super) fn take(&self, staging: &Staging<'_>, item: &Item) -> Result<bool> {
+        let (shelf, digest) = self.place(item);
         let tried = || format!("take {item} away");
         let shelf = match shelf.open_dir(digest.algorithm().as_str().as_bytes()) {
             Err(error) if error.errno() == Errno::ENOENT => return Ok(false),
             result => result.context(tried)?,
         };
-        let name = staging.fresh_name("taken");
+        let name = staging.fresh_name(TAKEN);
         match shelf.rename(digest.hex().as_bytes(), staging.dir(), name.as_bytes()) {
             Err(error) if error.errno() == Errno::ENOENT => Ok(false),
             result => result.context(tried).map(|()| true),

@@ -144,6 +144,9 @@ impl Store {
         let Some(lock) = self.try_lock_exclusive()? else {
             return Ok(());
         };
+        if self.images.exists(b"change.json")? {
+            self.finish_change(&self.stage_locked()?)?;
+        }
         self.repair_index()?;
         let dead = self.leases()?.dead;
         for (name, lease) in &dead {

@@ -19,8 +19,10 @@ pub mod push;
 pub mod rm;
 pub mod rmi;
 pub mod search;
+pub mod tag;
 pub mod tags;
 pub mod umount;
+pub mod untag;
 pub mod version;
 
 use super::failure::Outcome;
@@ -47,6 +49,8 @@ pub fn run(action: Action, host: &Host, out: &mut Output) -> Outcome {
         Action::Rm(args) => rm::run(&args, host, out),
         Action::Images(args) => images::run(&args, host, out),
         Action::Inspect(args) => inspect::run(&args, host, out),
+        Action::Tag(args) => tag::run(&args, host, out),
+        Action::Untag(args) => untag::run(&args, host),
         Action::Rmi(args) => rmi::run(args, host, out),
         Action::Exists(args) => exists::run(&args, host),
         Action::Info(args) => info::run(&args, host, out),

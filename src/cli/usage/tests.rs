@@ -63,6 +63,12 @@ fn flat_and_grouped_spellings_are_the_same() {
         action("digest x@sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
         Action::Digest(_)
     ));
+    for line in ["tag x y", "image tag x y", "tag x y z:1", "tag --history x", "tag x@{1} y"] {
+        assert!(matches!(action(line), Action::Tag(_)), "{line}");
+    }
+    for line in ["untag x", "image untag x y z"] {
+        assert!(matches!(action(line), Action::Untag(_)), "{line}");
+    }
     assert!(matches!(action("image exists x"), Action::Exists(_)));
     assert!(matches!(action("load -i x"), Action::Load(_)));
     assert!(matches!(action("image load"), Action::Load(_)));
@@ -144,7 +150,7 @@ fn s59_argument_counts_get_the_usage_line() {
     for line in ["pull", "push", "push a b c", "search", "search a b", "tags", "digest", "digest a b", "login a b"] {
         assert!(wrong(line).contains("Usage: rootlay "), "{line}");
     }
-    for line in ["rmi", "inspect", "rm", "umount", "import", "image exists", "image exists a b", "completion"] {
+    for line in ["rmi", "inspect", "rm", "umount", "import", "image exists", "image exists a b", "completion", "tag", "tag x", "untag"] {
         let text = wrong(line);
         assert!(text.starts_with("Error: "), "{text}");
         assert!(text.contains("Usage: rootlay "), "{text}");
@@ -170,6 +176,9 @@ fn contradictions_are_usage_errors() {
         "pull --platform toaster x",
         "mount --pull sometimes x",
         "manifest inspect -v --format pretty x",
+        "tag --history x y",
+        "tag x UPPER",
+        "tag --format json x y",
         "search --filter x y",
     ] {
         assert!(wrong(line).starts_with("Error: "), "{line}");

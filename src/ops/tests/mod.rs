@@ -2,6 +2,7 @@
 
 mod flow;
 mod remove;
+mod tag;
 
 use std::time::SystemTime;
 

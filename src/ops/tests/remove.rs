@@ -7,13 +7,14 @@ fn digest(text: &str) -> Digest {
     Digest::of(text.as_bytes())
 }
 
-fn image(text: &str, names: &[&str]) -> ImageRecord {
+pub(super) fn image(text: &str, names: &[&str]) -> ImageRecord {
     let manifest = digest(&format!("manifest of {text}"));
     let names = names.iter().map(|name| Name {
         reference: name.replace("DIGEST", &manifest.to_string()).parse::<Reference>().unwrap().with_default_tag(),
         manifest: manifest.clone(),
         generation: 1,
         tagged: String::new(),
+            former: Vec::new(),
     });
     ImageRecord {
         id: digest(text),
@@ -22,6 +23,7 @@ fn image(text: &str, names: &[&str]) -> ImageRecord {
         created: None,
         size: 0,
         names: names.collect(),
+        pinned: false,
         manifests: vec![ManifestRecord {
             media_type: String::new(),
             digest: manifest.clone(),
