@@ -57,7 +57,7 @@ pub use load::{LoadRequest, Loaded};
 pub use mount::{Flag, MountRequest};
 pub use pull::{Freshness, News, PlannedLayer, PullPlan, PullRequest, Pulled};
 pub use push::{PushRequest, Pushed};
-pub use remove::{Force, RemoveRequest, Removed};
+pub use remove::{Force, RemovalPlan, RemoveRequest, Removed, Selected};
 pub use tag::TagEntry;
 pub use unmount::{Detach, UnmountRequest, Which};
 pub use views::ViewInfo;

@@ -20,6 +20,15 @@ use crate::sys::errno::SysError;
 
 const UNFINISHED: &str = "change.json";
 
+/// How far the search for what nothing names goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// What the changed records named.
+    Changed,
+    /// Everything that is in the state root.
+    Everything,
+}
+
 /// A change of image records.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
@@ -32,6 +41,15 @@ pub struct Change {
 impl Change {
     fn touched(&self) -> BTreeSet<&Digest> {
         self.write.iter().map(|record| &record.id).chain(&self.delete).collect()
+    }
+
+    /// Adds a change that comes after this one.
+    pub fn then(&mut self, next: Self) {
+        let touched = next.touched();
+        self.write.retain(|record| !touched.contains(&record.id));
+        self.delete.retain(|id| !touched.contains(id));
+        self.write.extend(next.write.iter().cloned());
+        self.delete.extend(next.delete.iter().cloned());
     }
 }
 
@@ -54,29 +72,54 @@ impl Store {
         staging: &Staging<'_>,
         decide: impl FnOnce(&Catalog) -> Result<(Change, T)>,
     ) -> Result<(T, Freed)> {
+        self.change_and_sweep(staging, Reach::Changed, decide)
+    }
+
+    /// The same with a say in what is taken away.
+    pub fn change_and_sweep<T>(
+        &self,
+        staging: &Staging<'_>,
+        reach: Reach,
+        decide: impl FnOnce(&Catalog) -> Result<(Change, T)>,
+    ) -> Result<(T, Freed)> {
         let _lock = self.lock_exclusive()?;
         self.finish_change(staging)?;
         let before = self.catalog()?;
         let (change, answer) = decide(&before)?;
-        if change == Change::default() {
+        if change != Change::default() {
+            self.write_change(staging, &change)?;
+            self.write_index(staging)?;
+        } else if reach == Reach::Changed {
             return Ok((answer, Freed::default()));
         }
-        self.write_change(staging, &change)?;
-        self.write_index(staging)?;
-        let freed = self.sweep(staging, &candidates(&before, &change))?;
+        let freed = self.sweep(staging, &self.candidates(&before, &change, reach)?)?;
         Ok((answer, freed))
     }
 
     /// Decides as [`Store::change`] does and tells what that would take away; nothing is changed.
-    pub fn rehearse<T>(&self, decide: impl FnOnce(&Catalog) -> Result<(Change, T)>) -> Result<(T, Freed)> {
+    pub fn rehearse<T>(
+        &self,
+        reach: Reach,
+        decide: impl FnOnce(&Catalog) -> Result<(Change, T)>,
+    ) -> Result<(T, Freed)> {
         let _lock = self.lock_exclusive()?;
         let before = self.catalog()?;
         let (change, answer) = decide(&before)?;
-        let candidates = candidates(&before, &change);
+        let candidates = self.candidates(&before, &change, reach)?;
         let mut after = before;
         after.apply(&change);
         let freed = self.unreachable(&after, &candidates)?;
         Ok((answer, self.existing(freed)?))
+    }
+
+    /// What may go when the records change like this.
+    fn candidates(&self, before: &Catalog, change: &Change, reach: Reach) -> Result<BTreeSet<Item>> {
+        if reach == Reach::Everything {
+            return self.all_items();
+        }
+        let touched = change.touched();
+        let images = before.images.iter().filter(|image| touched.contains(&image.id));
+        Ok(images.flat_map(mark::items_of_image).collect())
     }
 
     /// The change that is not finished: its maker is at work, or was cut off.
@@ -150,12 +193,6 @@ impl Store {
         }
         Ok(())
     }
-}
-
-/// What may go when the records change like this.
-fn candidates(before: &Catalog, change: &Change) -> BTreeSet<Item> {
-    let touched = change.touched();
-    before.images.iter().filter(|image| touched.contains(&image.id)).flat_map(mark::items_of_image).collect()
 }
 
 fn file_name(id: &Digest) -> String {

@@ -57,11 +57,11 @@ use crate::error::{Context, Result};
 use crate::oci::Digest;
 use crate::sys::dir::Dir;
 
-pub use change::Change;
+pub use change::{Change, Reach};
 pub use clock::now;
 pub use images::{Catalog, Former, ImageRecord, Installed, ManifestRecord, Name, Unreadable};
 pub use locks::LayerLock;
-pub use mark::{Keep, chains};
+pub use mark::{Keep, chains, items_of_image, items_of_stack};
 pub use moves::{tag, untag};
 pub use names::{Resolved, ResolvedBy, drop_unused_manifests, same_repository, stored_form};
 pub use shelf::{Found, Kind};

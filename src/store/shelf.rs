@@ -4,6 +4,8 @@
 //! durable when the first record that names it was written. Until then a power cut may have emptied its files, so
 //! in a later boot it is discarded and made again.
 
+use std::collections::BTreeSet;
+
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -137,6 +139,28 @@ impl Store {
         let views = self.views()?;
         let views = views.iter().filter_map(View::record);
         Ok(Keep::named(&self.catalog()?.images, views))
+    }
+
+    /// Everything that is named by a digest.
+    pub(super) fn all_items(&self) -> Result<BTreeSet<Item>> {
+        let mut items = BTreeSet::new();
+        let kinds = [Kind::Layer, Kind::Correction, Kind::Merged].map(Some);
+        for kind in kinds.into_iter().chain([None]) {
+            let shelf = kind.map_or(&self.blobs, |kind| self.shelf(kind));
+            for algorithm in layout::algorithms() {
+                let entries = match shelf.open_dir(algorithm.as_bytes()) {
+                    Err(error) if error.errno() == Errno::ENOENT => continue,
+                    result => result?.entries()?,
+                };
+                let names = entries.iter().map(|entry| String::from_utf8_lossy(&entry.name));
+                let digests = names.filter_map(|name| format!("{algorithm}:{name}").parse::<Digest>().ok());
+                items.extend(digests.map(|digest| match kind {
+                    Some(kind) => Item::Dir(kind, digest),
+                    None => Item::Blob(digest),
+                }));
+            }
+        }
+        Ok(items)
     }
 
     /// The folder that has an item, and its name below that.

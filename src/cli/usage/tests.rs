@@ -30,7 +30,16 @@ fn flat_and_grouped_spellings_are_the_same() {
     for line in ["images -a", "image ls -a", "image list -a"] {
         assert!(matches!(action(line), Action::Images(_)), "{line}");
     }
-    for line in ["rmi -f x", "rmi x -f", "image rm x -f", "image remove --force x"] {
+    for line in [
+        "rmi -f x",
+        "rmi x -f",
+        "rmi a b -f --no-prune",
+        "rmi -a",
+        "rmi -fi x --dry-run",
+        "rmi x --platform linux/arm64",
+        "image rm x -f",
+        "image remove --force x",
+    ] {
         assert!(matches!(action(line), Action::Rmi(_)), "{line}");
     }
     for line in ["umount x", "unmount x", "image umount x", "image unmount x"] {
@@ -150,7 +159,19 @@ fn s59_argument_counts_get_the_usage_line() {
     for line in ["pull", "push", "push a b c", "search", "search a b", "tags", "digest", "digest a b", "login a b"] {
         assert!(wrong(line).contains("Usage: rootlay "), "{line}");
     }
-    for line in ["rmi", "inspect", "rm", "umount", "import", "image exists", "image exists a b", "completion", "tag", "tag x", "untag"] {
+    for line in [
+        "rmi",
+        "inspect",
+        "rm",
+        "umount",
+        "import",
+        "image exists",
+        "image exists a b",
+        "completion",
+        "tag",
+        "tag x",
+        "untag",
+    ] {
         let text = wrong(line);
         assert!(text.starts_with("Error: "), "{text}");
         assert!(text.contains("Usage: rootlay "), "{text}");
@@ -177,6 +198,8 @@ fn contradictions_are_usage_errors() {
         "mount --pull sometimes x",
         "manifest inspect -v --format pretty x",
         "tag --history x y",
+        "rmi -a x",
+        "rmi --platform toaster x",
         "tag x UPPER",
         "tag --format json x y",
         "search --filter x y",

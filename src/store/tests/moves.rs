@@ -170,7 +170,8 @@ fn a_rehearsal_tells_what_would_go_and_changes_nothing() {
     install(&store, image("y", &["base", "two"], &["y"]));
     let rehearse = |texts: &[&str]| {
         let change = Change { write: Vec::new(), delete: texts.iter().map(|text| digest(text)).collect() };
-        let items: Vec<Item> = store.rehearse(|_| Ok((change, ()))).unwrap().1.items().cloned().collect();
+        let items: Vec<Item> =
+            store.rehearse(Reach::Changed, |_| Ok((change, ()))).unwrap().1.items().cloned().collect();
         items
     };
     assert_eq!(rehearse(&["x"]), [layer_item("one")]);
