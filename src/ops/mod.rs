@@ -3,7 +3,7 @@
 //! ```text
 //! load, import, pull ─► install ─► unpack (per layer, in parallel) ─► lowers (correction) ─► record
 //! mount, remount ─► lowers ─► attach            unmount, rm ─► liveness
-//! images, inspect, views, info: what is there   tag, remove: names and images away
+//! images, inspect, views, info: what is there   tag, remove, prune: names and images away
 //! ```
 //!
 //! Everything begins with [`Rootlay::open`]. A request is a struct; a call that takes several arguments gives one
@@ -21,6 +21,8 @@ mod load;
 mod lowers;
 mod mount;
 mod parallel;
+mod pin;
+mod prune;
 mod pull;
 mod push;
 mod remove;
@@ -55,6 +57,8 @@ pub use import::{ImportRequest, Input};
 pub use info::{Feature, Info};
 pub use load::{LoadRequest, Loaded};
 pub use mount::{Flag, MountRequest};
+pub use pin::Pinned;
+pub use prune::{PruneFilters, PruneRequest, PruneScope, Pruned, SystemPruned};
 pub use pull::{Freshness, News, PlannedLayer, PullPlan, PullRequest, Pulled};
 pub use push::{PushRequest, Pushed};
 pub use remove::{Force, RemovalPlan, RemoveRequest, Removed, Selected};

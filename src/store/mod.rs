@@ -59,7 +59,7 @@ use crate::sys::dir::Dir;
 
 pub use change::{Change, Reach};
 pub use clock::now;
-pub use images::{Catalog, Former, ImageRecord, Installed, ManifestRecord, Name, Unreadable};
+pub use images::{Catalog, ImageRecord, Installed, ManifestRecord, Name, Unreadable};
 pub use locks::LayerLock;
 pub use mark::{Keep, chains, items_of_image, items_of_stack};
 pub use moves::{tag, untag};

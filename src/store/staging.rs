@@ -134,7 +134,7 @@ impl Store {
     /// Removes the staging directories of dead owners, unless somebody uses the store right now.
     ///
     /// What cannot be removed is left for the next command: debris is no reason to fail.
-    pub(super) fn reap(&self) {
+    pub fn reap(&self) {
         if let Err(error) = self.try_reap() {
             tracing::debug!(%error, "debris stays in staging");
         }

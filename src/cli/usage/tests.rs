@@ -75,6 +75,16 @@ fn flat_and_grouped_spellings_are_the_same() {
     for line in ["tag x y", "image tag x y", "tag x y z:1", "tag --history x", "tag x@{1} y"] {
         assert!(matches!(action(line), Action::Tag(_)), "{line}");
     }
+    for line in ["pin x y", "image pin x"] {
+        assert!(matches!(action(line), Action::Pin(_)), "{line}");
+    }
+    assert!(matches!(action("unpin x"), Action::Unpin(_)));
+    assert!(matches!(action("image prune"), Action::Prune(_)));
+    assert!(matches!(
+        action("image prune -af --filter until=24h --filter label!=keep --keep-size 10GB --unused-for 30d"),
+        Action::Prune(_)
+    ));
+    assert!(matches!(action("system prune -a --dry-run"), Action::SystemPrune(_)));
     for line in ["untag x", "image untag x y z"] {
         assert!(matches!(action(line), Action::Untag(_)), "{line}");
     }
@@ -199,6 +209,9 @@ fn contradictions_are_usage_errors() {
         "manifest inspect -v --format pretty x",
         "tag --history x y",
         "rmi -a x",
+        "image prune x",
+        "image prune --keep-size much",
+        "system prune --unused-for 1y",
         "rmi --platform toaster x",
         "tag x UPPER",
         "tag --format json x y",

@@ -1,6 +1,7 @@
 //! What the use cases decide without a disk.
 
 mod flow;
+mod prune;
 mod remove;
 mod tag;
 
