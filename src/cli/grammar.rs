@@ -20,13 +20,17 @@ use super::commands::man::ManArgs;
 use super::commands::manifest::ManifestInspectArgs;
 use super::commands::mount::MountArgs;
 use super::commands::mounts::MountsArgs;
+use super::commands::pin::PinArgs;
+use super::commands::prune::PruneArgs;
 use super::commands::pull::PullArgs;
 use super::commands::push::PushArgs;
 use super::commands::rm::RmArgs;
 use super::commands::rmi::RmiArgs;
 use super::commands::search::SearchArgs;
+use super::commands::tag::TagArgs;
 use super::commands::tags::TagsArgs;
 use super::commands::umount::UmountArgs;
+use super::commands::untag::UntagArgs;
 use super::commands::version::VersionArgs;
 use super::progress::Mode;
 
@@ -124,6 +128,14 @@ pub enum Command {
     Digest(DigestArgs),
     /// Show everything about images, as JSON
     Inspect(InspectArgs),
+    /// Give names to an image, or list what a tag named before
+    Tag(TagArgs),
+    /// Take names from an image
+    Untag(UntagArgs),
+    /// Keep images from being pruned
+    Pin(PinArgs),
+    /// Let pinned images be pruned again
+    Unpin(PinArgs),
     /// Remove images
     Rmi(RmiArgs),
     /// Manage images
@@ -167,6 +179,10 @@ pub enum ImageCommand {
     Ls(ImagesArgs),
     /// Mount an image, or a saved view again; without arguments, list views
     Mount(MountArgs),
+    /// Keep images from being pruned
+    Pin(PinArgs),
+    /// Remove unused images
+    Prune(PruneArgs),
     /// Download an image from a registry
     Pull(PullArgs),
     /// Upload an image to a registry
@@ -176,9 +192,15 @@ pub enum ImageCommand {
     Rm(RmiArgs),
     /// Search Docker Hub for images
     Search(SearchArgs),
+    /// Give names to an image, or list what a tag named before
+    Tag(TagArgs),
+    /// Take names from an image
+    Untag(UntagArgs),
     /// Unmount views
     #[command(visible_alias = "unmount")]
     Umount(UmountArgs),
+    /// Let pinned images be pruned again
+    Unpin(PinArgs),
 }
 
 /// `rootlay manifest …`
@@ -193,6 +215,8 @@ pub enum ManifestCommand {
 pub enum SystemCommand {
     /// Show the state root and what this machine offers
     Info(InfoArgs),
+    /// Remove unused data
+    Prune(PruneArgs),
 }
 
 /// One command, whichever way it was spelled.
@@ -214,6 +238,12 @@ pub enum Action {
     Rm(RmArgs),
     Images(ImagesArgs),
     Inspect(InspectArgs),
+    Tag(TagArgs),
+    Untag(UntagArgs),
+    Pin(PinArgs),
+    Unpin(PinArgs),
+    Prune(PruneArgs),
+    SystemPrune(PruneArgs),
     Rmi(RmiArgs),
     Exists(ExistsArgs),
     Info(InfoArgs),
@@ -242,6 +272,12 @@ impl From<Command> for Action {
                 Self::Inspect(args)
             }
             Command::Rmi(args) | Command::Image(Group { command: ImageCommand::Rm(args) }) => Self::Rmi(args),
+            Command::Tag(args) | Command::Image(Group { command: ImageCommand::Tag(args) }) => Self::Tag(args),
+            Command::Untag(args) | Command::Image(Group { command: ImageCommand::Untag(args) }) => Self::Untag(args),
+            Command::Pin(args) | Command::Image(Group { command: ImageCommand::Pin(args) }) => Self::Pin(args),
+            Command::Unpin(args) | Command::Image(Group { command: ImageCommand::Unpin(args) }) => Self::Unpin(args),
+            Command::Image(Group { command: ImageCommand::Prune(args) }) => Self::Prune(args),
+            Command::System(Group { command: SystemCommand::Prune(args) }) => Self::SystemPrune(args),
             Command::Info(args) | Command::System(Group { command: SystemCommand::Info(args) }) => Self::Info(args),
             Command::Image(Group { command: ImageCommand::Exists(args) }) => Self::Exists(args),
             Command::Mounts(args) => Self::Mounts(args),

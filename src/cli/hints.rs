@@ -49,7 +49,12 @@ impl Topic {
             Action::Umount(_) => Self::Unmounting,
             Action::Rm(_) => Self::RemovingViews,
             Action::Rmi(_) => Self::RemovingImages,
-            Action::Inspect(_) | Action::Images(_) => Self::Images,
+            Action::Inspect(_)
+            | Action::Images(_)
+            | Action::Tag(_)
+            | Action::Untag(_)
+            | Action::Pin(_)
+            | Action::Unpin(_) => Self::Images,
             _ => return None,
         })
     }

@@ -3,7 +3,7 @@
 //! ```text
 //! load, import, pull ─► install ─► unpack (per layer, in parallel) ─► lowers (correction) ─► record
 //! mount, remount ─► lowers ─► attach            unmount, rm ─► liveness
-//! images, inspect, views, info: what is there   remove: names and images away
+//! images, inspect, views, info: what is there   tag, remove, prune: names and images away
 //! ```
 //!
 //! Everything begins with [`Rootlay::open`]. A request is a struct; a call that takes several arguments gives one
@@ -21,10 +21,13 @@ mod load;
 mod lowers;
 mod mount;
 mod parallel;
+mod pin;
+mod prune;
 mod pull;
 mod push;
 mod remove;
 mod rm;
+mod tag;
 mod target;
 mod tee;
 mod transfer;
@@ -54,9 +57,12 @@ pub use import::{ImportRequest, Input};
 pub use info::{Feature, Info};
 pub use load::{LoadRequest, Loaded};
 pub use mount::{Flag, MountRequest};
+pub use pin::Pinned;
+pub use prune::{PruneFilters, PruneRequest, PruneScope, Pruned, SystemPruned};
 pub use pull::{Freshness, News, PlannedLayer, PullPlan, PullRequest, Pulled};
 pub use push::{PushRequest, Pushed};
-pub use remove::{Force, RemoveRequest, Removed};
+pub use remove::{Force, RemovalPlan, RemoveRequest, Removed, Selected};
+pub use tag::TagEntry;
 pub use unmount::{Detach, UnmountRequest, Which};
 pub use views::ViewInfo;
 

@@ -116,7 +116,10 @@ impl Rootlay {
         self.cancel.check()?;
         let view = self.create(&staging, &draft, &mut record, request.name, &chosen.stem)?;
         match self.attach(&staging, &view, &mut record, lowers, target.as_ref()) {
-            Ok(()) => Ok(self.view_info(&record, true)),
+            Ok(()) => {
+                self.store.note_use(&record.image_id);
+                Ok(self.view_info(&record, true))
+            }
             Err(error) => {
                 self.store.remove_view(&staging, view)?;
                 Err(error)
@@ -210,6 +213,7 @@ impl Rootlay {
         record.merged.clone_from(&lowers.merged);
         view.write(&staging, &record)?;
         self.attach(&staging, &view, &mut record, lowers, target.as_ref())?;
+        self.store.note_use(&record.image_id);
         Ok(self.view_info(&record, true))
     }
 }

@@ -115,6 +115,7 @@ impl Rootlay {
             if let Some(image) = &before
                 && self.is_current(image, &reference, &root.digest)?
             {
+                self.store.note_use(id);
                 return Ok(pulled(News::UpToDate));
             }
             let image = NewImage::of(&resolved, vec![reference.clone()], format!("docker://{reference}"));

@@ -7,7 +7,7 @@ use super::liveness::Live;
 use crate::error::{Error, ErrorKind, Result};
 use crate::oci::{DiffId, Digest, Platform, Reference};
 use crate::store::{
-    self, Catalog, Change, Freed, ImageRecord, Item, Kind, Resolved, ResolvedBy, View, drop_unused_manifests,
+    self, Catalog, Change, Freed, ImageRecord, Item, Kind, Reach, Resolved, ResolvedBy, View, drop_unused_manifests,
     same_repository,
 };
 
@@ -21,13 +21,24 @@ pub enum Force {
     Yes,
 }
 
+/// Which images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selected {
+    /// Names, image IDs, or prefixes of them; each is handled on its own, in this order.
+    Named(Vec<String>),
+    /// Every image with all its names.
+    All,
+}
+
 /// What to remove.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoveRequest {
-    /// Names, image IDs, or prefixes of them; each is handled on its own, in this order.
-    pub images: Vec<String>,
+    /// Which images.
+    pub images: Selected,
     /// Whether to force it.
     pub force: Force,
+    /// Only this platform of them. That has to be forced, as Docker has it.
+    pub platform: Option<Platform>,
 }
 
 /// What one argument removed.
@@ -39,6 +50,15 @@ pub struct Removed {
     pub deleted: Vec<Digest>,
 }
 
+/// What a removal would do.
+#[derive(Debug)]
+pub struct RemovalPlan {
+    /// One result for each image that was named.
+    pub results: Vec<Result<Removed>>,
+    /// The bytes on the disk that it would free.
+    pub bytes: u64,
+}
+
 /// A view that uses an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Use {
@@ -48,19 +68,77 @@ pub(super) struct Use {
     pub running: bool,
 }
 
+/// What decides besides the records.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules<'a> {
+    pub uses: &'a [Use],
+    pub force: Force,
+    pub platform: Option<&'a Platform>,
+    /// Whether an image that is found by its ID may have any names.
+    pub names: Names,
+}
+
+/// Which names an image may have that goes by its ID without force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Names {
+    OneTag,
+    Any,
+}
+
 impl Rootlay {
     /// Removes names and images; one result for each argument.
     ///
     /// # Errors
     /// In the results: [`NotFound`](ErrorKind::NotFound), [`Conflict`](ErrorKind::Conflict) for an image with names
-    /// in several repositories, [`InUse`](ErrorKind::InUse) for one that a view uses.
+    /// in several repositories or a pinned one, [`InUse`](ErrorKind::InUse) for one that a view uses.
     pub fn remove_images(&self, request: RemoveRequest) -> Result<Vec<Result<Removed>>> {
-        let RemoveRequest { images, force } = request;
+        let RemoveRequest { images, force, platform } = request;
         let uses = self.uses()?;
-        Ok(images.into_iter().map(|text| self.remove_image(&text, &uses, force)).collect())
+        let rules = Rules { uses: &uses, force, platform: platform.as_ref(), names: names(&images) };
+        let texts = texts(&images, &self.store.catalog()?);
+        Ok(texts.into_iter().map(|text| self.remove_image(&text, &rules)).collect())
     }
 
-    fn uses(&self) -> Result<Vec<Use>> {
+    /// Says what [`Rootlay::remove_images`] would do.
+    ///
+    /// # Errors
+    /// What keeps that from being found out; those of the removal are in the results.
+    pub fn plan_removal(&self, request: &RemoveRequest) -> Result<RemovalPlan> {
+        let RemoveRequest { images, force, platform } = request;
+        let uses = self.uses()?;
+        let rules = Rules { uses: &uses, force: *force, platform: platform.as_ref(), names: names(images) };
+        let decide_all = |catalog: &Catalog| {
+            let mut whole = Change::default();
+            let mut after = catalog.clone();
+            let mut decisions = Vec::new();
+            for text in texts(images, catalog) {
+                let decision = decide(&after, &text, &rules);
+                if let Ok(decision) = &decision {
+                    after.apply(&decision.change);
+                    whole.then(decision.change.clone());
+                }
+                decisions.push(decision);
+            }
+            Ok((whole, decisions))
+        };
+        let (decisions, freed) = self.store.rehearse(Reach::Changed, decide_all)?;
+        // A layer goes with the last of its images.
+        let mut shown = BTreeSet::new();
+        let mut results: Vec<Result<Removed>> = Vec::new();
+        for decision in decisions.into_iter().rev() {
+            results.push(decision.map(|decision| decision.removed(&freed, &mut shown)));
+        }
+        results.reverse();
+        Ok(RemovalPlan { results, bytes: self.bytes_of(&freed)? })
+    }
+
+    /// The bytes on the disk that these things take.
+    pub(super) fn bytes_of(&self, freed: &Freed) -> Result<u64> {
+        freed.items().map(|item| self.store.disk_usage(item)).sum()
+    }
+
+    /// The views, each with the image that it uses.
+    pub(super) fn uses(&self) -> Result<Vec<Use>> {
         let live = Live::now()?;
         let mut uses = Vec::new();
         for record in self.store.views()?.iter().filter_map(View::record) {
@@ -70,28 +148,47 @@ impl Rootlay {
         Ok(uses)
     }
 
-    fn remove_image(&self, text: &str, uses: &[Use], force: Force) -> Result<Removed> {
+    fn remove_image(&self, text: &str, rules: &Rules<'_>) -> Result<Removed> {
         let staging = self.store.stage()?;
         let decide_now = |catalog: &Catalog| {
-            let decision = decide(catalog, text, uses, force)?;
+            let decision = decide(catalog, text, rules)?;
             Ok((decision.change.clone(), decision))
         };
         let (decision, freed) = self.store.change(&staging, decide_now)?;
-        Ok(Removed { untagged: decision.untagged, deleted: deleted(&decision.deleted, &freed) })
+        Ok(decision.removed(&freed, &mut BTreeSet::new()))
     }
 }
 
-/// The images that went, each followed by the chain IDs of its layers that went with it, top first.
-fn deleted(images: &[(Digest, Vec<DiffId>)], freed: &Freed) -> Vec<Digest> {
+fn names(images: &Selected) -> Names {
+    match images {
+        Selected::Named(_) => Names::OneTag,
+        Selected::All => Names::Any,
+    }
+}
+
+fn texts(images: &Selected, catalog: &Catalog) -> Vec<String> {
+    match images {
+        Selected::Named(texts) => texts.clone(),
+        Selected::All => {
+            let unreadable = catalog.unreadable.iter().filter_map(|record| record.id.as_ref());
+            catalog.images.iter().map(|image| &image.id).chain(unreadable).map(ToString::to_string).collect()
+        }
+    }
+}
+
+/// The images that went, each followed by the chain IDs of its layers that went with it, top first. Layers that are
+/// shown already are left out.
+pub(super) fn deleted(images: &[(Digest, Vec<DiffId>)], freed: &Freed, shown: &mut BTreeSet<Digest>) -> Vec<Digest> {
     let mut all = Vec::new();
     for (image, stack) in images {
         all.push(image.clone());
         let chains = store::chains(stack);
         for (id, chain) in stack.iter().zip(chains).rev() {
-            if freed.contains(&Item::Dir(Kind::Layer, id.0.clone())) {
+            if freed.contains(&Item::Dir(Kind::Layer, id.0.clone())) && !shown.contains(&id.0) {
                 all.push(chain.0);
             }
         }
+        shown.extend(stack.iter().map(|id| id.0.clone()));
     }
     all
 }
@@ -106,7 +203,11 @@ pub(super) struct Decision {
 }
 
 /// Decides on one argument: a pure function, after Docker's `image_delete.go`.
-pub(super) fn decide(catalog: &Catalog, text: &str, uses: &[Use], force: Force) -> Result<Decision> {
+pub(super) fn decide(catalog: &Catalog, text: &str, rules: &Rules<'_>) -> Result<Decision> {
+    if rules.platform.is_some() && rules.force == Force::No {
+        let why = "content will be removed from all images referencing this variant. Use --force to force delete.";
+        return Err(Error::new(ErrorKind::Conflict, why));
+    }
     let found = match catalog.resolve(text, &Platform::host()) {
         Ok(found) => found,
         Err(error) => {
@@ -118,32 +219,39 @@ pub(super) fn decide(catalog: &Catalog, text: &str, uses: &[Use], force: Force) 
             return Ok(decision);
         }
     };
-    let Resolved { by, images } = found;
+    let Resolved { by, mut images } = found;
+    if let Some(wanted) = rules.platform {
+        images.retain(|image| wanted.rank(&image.platform).is_some());
+        if images.is_empty() {
+            let message = format!("No such image: {} for {wanted}", text.escape_debug());
+            return Err(Error::new(ErrorKind::NotFound, message));
+        }
+    }
     let mut decision = Decision::default();
     // Two platforms of one tag go together, or none of them.
     for image in images {
         match &by {
-            ResolvedBy::Name(reference) => decision.by_name(image, reference, uses, force)?,
-            ResolvedBy::Id => decision.by_id(image, uses, force)?,
+            ResolvedBy::Name(reference) => decision.by_name(image, reference, rules)?,
+            ResolvedBy::Id => decision.by_id(image, rules)?,
         }
     }
     Ok(decision)
 }
 
 impl Decision {
-    fn by_name(&mut self, image: &ImageRecord, reference: &Reference, uses: &[Use], force: Force) -> Result<()> {
+    fn by_name(&mut self, image: &ImageRecord, reference: &Reference, rules: &Rules<'_>) -> Result<()> {
+        let Rules { uses, force, .. } = *rules;
+        let conflict = |kind, why: &str| {
+            let name = reference.familiar();
+            let message = format!("conflict: unable to remove repository reference \"{name}\" (must force) - {why}");
+            Err(Error::new(kind, message))
+        };
         if force == Force::No
             && is_single(&image.references())
             && let Some(user) = uses.iter().find(|user| user.image == image.id)
         {
-            let message = format!(
-                "conflict: unable to remove repository reference \"{}\" (must force) - view {} is using its \
-                 referenced image {}",
-                reference.familiar(),
-                user.view,
-                image.id.short()
-            );
-            return Err(Error::new(ErrorKind::InUse, message));
+            let why = format!("view {} is using its referenced image {}", user.view, image.id.short());
+            return conflict(ErrorKind::InUse, &why);
         }
         let mut left = image.clone();
         self.untag(&mut left, reference);
@@ -155,6 +263,9 @@ impl Decision {
                 self.untag(&mut left, name);
             }
         }
+        if force == Force::No && left.names.is_empty() && image.pinned {
+            return conflict(ErrorKind::Conflict, &format!("its referenced image {} is pinned", image.id.short()));
+        }
         let keeps = |user: &Use| user.image == image.id && (user.running || force == Force::No);
         if left.names.is_empty() && !uses.iter().any(keeps) {
             self.delete(&image.id, &image.diff_ids);
@@ -165,25 +276,28 @@ impl Decision {
         Ok(())
     }
 
-    fn by_id(&mut self, image: &ImageRecord, uses: &[Use], force: Force) -> Result<()> {
+    fn by_id(&mut self, image: &ImageRecord, rules: &Rules<'_>) -> Result<()> {
         let conflict = |kind, force: &str, why: &str| {
             let message = format!("conflict: unable to delete {} ({force}) - {why}", image.id.short());
             Err(Error::new(kind, message))
         };
-        let mut users = uses.iter().filter(|user| user.image == image.id);
+        let mut users = rules.uses.iter().filter(|user| user.image == image.id);
         if let Some(user) = users.clone().find(|user| user.running) {
             let why = format!("image is being used by running view {}", user.view);
             return conflict(ErrorKind::InUse, "cannot be forced", &why);
         }
         let names = image.references();
-        if force == Force::No {
-            if !is_single(&names) {
+        if rules.force == Force::No {
+            if rules.names == Names::OneTag && !is_single(&names) {
                 let why = "image is referenced in multiple repositories";
                 return conflict(ErrorKind::Conflict, "must be forced", why);
             }
             if let Some(user) = users.next() {
                 let why = format!("image is being used by stopped view {}", user.view);
                 return conflict(ErrorKind::InUse, "must be forced", &why);
+            }
+            if image.pinned {
+                return conflict(ErrorKind::Conflict, "must be forced", "image is pinned");
             }
         }
         let mut left = image.clone();
@@ -206,6 +320,10 @@ impl Decision {
     fn delete(&mut self, image: &Digest, stack: &[DiffId]) {
         self.change.delete.push(image.clone());
         self.deleted.push((image.clone(), stack.to_vec()));
+    }
+
+    fn removed(self, freed: &Freed, shown: &mut BTreeSet<Digest>) -> Removed {
+        Removed { deleted: deleted(&self.deleted, freed, shown), untagged: self.untagged }
     }
 }
 

@@ -184,6 +184,10 @@ pub(super) fn unpack_into_place(
     write_index(&dir, &index).context(|| "write layer.json".to_owned())?;
     let diff_id = index.summary.diff_id;
     drop((diff, dir));
+    if expected.is_none() {
+        // Nobody could lease it by a name that was not known.
+        run.staging.rely_on([Item::Dir(Kind::Layer, diff_id.0.clone())])?;
+    }
     run.commit(&draft, Item::Dir(Kind::Layer, diff_id.0.clone()))?;
     Ok(NewLayer { diff_id, compression })
 }

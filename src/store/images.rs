@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 use super::layout;
+use super::moves;
 use super::names;
 use super::record;
 use super::staging::Staging;
@@ -12,6 +13,9 @@ use crate::error::{Context, Result};
 use crate::oci::{Algorithm, DiffId, Digest, Platform, Reference};
 use crate::sys::dir::Dir;
 use crate::sys::errno::escape;
+
+/// How often somebody who holds no lock begins to read anew.
+const MAX_TRIES: u32 = 10;
 
 /// An image as the store knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +34,9 @@ pub struct ImageRecord {
     pub manifests: Vec<ManifestRecord>,
     /// Its names. An image without any is dangling.
     pub names: Vec<Name>,
+    /// Whether it is kept from being pruned.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pinned: bool,
 }
 
 /// One manifest of an image. The same image may come with several, which differ in the compression of the layers.
@@ -73,6 +80,20 @@ pub struct Name {
     /// Of two images with one name the one with the greater number has it.
     pub generation: u64,
     /// When the image got the name.
+    pub tagged: String,
+    /// What the name stood for before, the latest first. It keeps nothing alive.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<Former>,
+}
+
+/// An image that lost a name to another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Former {
+    /// The image ID.
+    pub image: Digest,
+    /// What listings showed as its digest.
+    pub digest: Digest,
+    /// When the image had got the name.
     pub tagged: String,
 }
 
@@ -130,7 +151,27 @@ pub struct Installed {
 
 impl Store {
     /// Reads all image records. One that is unreadable does not keep the others from being read.
+    ///
+    /// A change that is going on, or was cut off, counts as done.
     pub fn catalog(&self) -> Result<Catalog> {
+        let mut tries = 0;
+        loop {
+            let before = self.images_changed()?;
+            let catalog = self.read_catalog()?;
+            tries += 1;
+            // A change may have begun and ended meanwhile. Those who hold the lock are not kept waiting by others.
+            if tries == MAX_TRIES || self.images_changed()? == before {
+                return Ok(catalog);
+            }
+        }
+    }
+
+    fn images_changed(&self) -> Result<(i64, u64)> {
+        let stat = self.images.stat(b".")?;
+        Ok((stat.st_mtime, stat.st_mtime_nsec))
+    }
+
+    fn read_catalog(&self) -> Result<Catalog> {
         let mut catalog = Catalog::default();
         for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
             let dir = match self.images.open_dir(algorithm.as_str().as_bytes()) {
@@ -141,6 +182,9 @@ impl Store {
                 read_image(&dir, algorithm, &entry.name, &mut catalog);
             }
         }
+        if let Some(change) = self.unfinished_change() {
+            catalog.apply(&change);
+        }
         catalog.images.sort_by(|one, other| one.id.cmp(&other.id));
         catalog.unreadable.sort_by(|one, other| one.file.cmp(&other.file));
         names::give_to_latest(&mut catalog.images);
@@ -150,7 +194,7 @@ impl Store {
     /// Records an image, and that it has these names now. Everything that it needs is durable already ([`Store::sync`]).
     pub fn install(&self, staging: &Staging<'_>, image: Installed) -> Result<()> {
         let now = super::now();
-        self.change(staging, |catalog| Ok((names::install(catalog, image, &now), ()))).map(drop)
+        self.change(staging, |catalog| Ok((moves::install(catalog, image, &now), ()))).map(drop)
     }
 
     pub(super) fn image_dir(&self, algorithm: Algorithm) -> Result<Dir> {
@@ -160,16 +204,6 @@ impl Store {
             self.images.sync()?;
         }
         Ok(dir)
-    }
-
-    pub(super) fn delete_image_record(&self, id: &Digest) -> Result<()> {
-        let tried = || format!("remove the record of {id}");
-        let dir = self.image_dir(id.algorithm())?;
-        match dir.remove_file(format!("{}.json", id.hex()).as_bytes()) {
-            Err(error) if error.errno() == Errno::ENOENT => Ok(()),
-            Err(error) => Err(crate::error::Error::from(error).context(tried())),
-            Ok(()) => dir.sync().context(tried),
-        }
     }
 }
 

@@ -61,6 +61,21 @@ impl Store {
         Ok(lock::try_lock(&file, Mode::Exclusive, "locks/store")?.then_some(StoreLock(file)))
     }
 
+    /// Removes the lock files of layers that nobody unpacks any more.
+    pub fn clear_layer_locks(&self) -> Result<()> {
+        for entry in self.locks.entries()?.iter().filter(|entry| entry.name.starts_with(b"layer-")) {
+            let name = String::from_utf8_lossy(&entry.name);
+            let file = match self.locks.open_file(&entry.name) {
+                Err(error) if error.errno() == Errno::ENOENT => continue,
+                result => result?,
+            };
+            if lock::try_lock(&file, Mode::Exclusive, &name)? && is_named(&self.locks, &name, &file)? {
+                self.locks.remove_file(&entry.name)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Waits until nobody else unpacks this layer.
     ///
     /// A thread holds one such lock at a time. After waiting, the layer may be there: look again.

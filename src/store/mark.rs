@@ -56,7 +56,7 @@ impl Keep {
 }
 
 /// Everything that is kept for an image.
-pub(super) fn items_of_image(image: &ImageRecord) -> BTreeSet<Item> {
+pub fn items_of_image(image: &ImageRecord) -> BTreeSet<Item> {
     let mut items = items_of_stack(&image.diff_ids);
     items.insert(Item::Blob(image.id.clone()));
     for manifest in &image.manifests {
@@ -67,7 +67,7 @@ pub(super) fn items_of_image(image: &ImageRecord) -> BTreeSet<Item> {
 }
 
 /// Everything that is kept for a stack, base first: its layers, and what was made for it or for a part of it.
-pub(super) fn items_of_stack(stack: &[DiffId]) -> BTreeSet<Item> {
+pub fn items_of_stack(stack: &[DiffId]) -> BTreeSet<Item> {
     let mut items: BTreeSet<Item> = stack.iter().map(|id| Item::Dir(Kind::Layer, id.0.clone())).collect();
     for chain in chains(stack) {
         items.insert(Item::Dir(Kind::Correction, chain.0.clone()));

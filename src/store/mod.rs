@@ -8,6 +8,8 @@
 //! corrections/<alg>/<hex>/{diff,commit.json}          the correction layer of a stack, named by its chain ID
 //! merged/<alg>/<hex>/{diff,commit.json}               the lowest layers of a long stack as one directory
 //! images/<alg>/<hex>.json                 one record per image ID, with the names of the image
+//! images/change.json                      a change of several records, until all of them are written
+//! used/<alg>/<hex>                        empty; its time is that of the last use of an image
 //! views/<name>/{view.json,upper,work,merged}          mounts
 //! partial/<alg>/<hex>                     downloads that can be resumed, locked while one goes on
 //! staging/<unique>/                       everything unfinished, with a `lease` file that its owner keeps locked
@@ -16,7 +18,7 @@
 //! # Crash rule
 //! Every visible name appears by one `rename`. Directories named by a digest carry the boot in which they were
 //! renamed ([`shelf`]): until a record names them, they count only in that boot. A record is written after
-//! [`Store::sync`], and is itself durable before anybody is told of it.
+//! [`Store::sync`], and is itself durable before anybody is told of it. Several records change as one ([`change`]).
 //!
 //! # Garbage collection
 //! Roots are the image records, the view records and the leases. [`mark`] turns them into what must stay, a pure
@@ -27,18 +29,22 @@
 //! The store lock is held for milliseconds, never while something is unpacked, downloaded or deleted. Whoever
 //! relies on a layer or a blob writes that into the lease first and looks for it afterwards ([`staging`]).
 
+mod change;
 mod clock;
 mod images;
 mod index;
 mod layout;
 mod locks;
 mod mark;
+mod measure;
+mod moves;
 mod names;
 mod partial;
 mod record;
 mod shelf;
 mod staging;
 mod sweep;
+mod uses;
 mod views;
 
 #[cfg(test)]
@@ -51,14 +57,16 @@ use crate::error::{Context, Result};
 use crate::oci::Digest;
 use crate::sys::dir::Dir;
 
+pub use change::{Change, Reach};
 pub use clock::now;
 pub use images::{Catalog, ImageRecord, Installed, ManifestRecord, Name, Unreadable};
 pub use locks::LayerLock;
-pub use mark::{Keep, chains};
+pub use mark::{Keep, chains, items_of_image, items_of_stack};
+pub use moves::{tag, untag};
 pub use names::{Resolved, ResolvedBy, drop_unused_manifests, same_repository, stored_form};
 pub use shelf::{Found, Kind};
 pub use staging::{Item, Staging};
-pub use sweep::{Change, Freed};
+pub use sweep::Freed;
 pub use views::{Access, State, View, ViewDir, ViewOptions, ViewRecord, check_view_name, part};
 
 /// The state root. Cheap calls; nothing of it is cached, so that several processes may use one root.
@@ -75,6 +83,7 @@ pub struct Store {
     partial: Dir,
     views: Dir,
     staging: Dir,
+    used: Dir,
     content: ContentStore,
     boot: String,
 }
@@ -102,6 +111,7 @@ impl Store {
             partial: private("partial")?,
             views: private("views")?,
             staging: private("staging")?,
+            used: private("used")?,
             boot: boot.to_owned(),
             content,
             blobs,

@@ -1,10 +1,8 @@
-//! Who has which name, and which image a text means: pure functions of the image records.
+//! Which image a text means, and who has a name that several records claim: pure functions of the image records.
 //!
-//! A tag belongs to one image per platform. A move writes the new owner first; if that was all that happened before a
-//! crash, two records claim the name, and the one of the later generation has it.
+//! A tag belongs to one image per platform. Of two records that claim it, that of the later generation has it.
 
-use super::images::{Catalog, ImageRecord, Installed, Name, Unreadable};
-use super::sweep::Change;
+use super::images::{Catalog, Former, ImageRecord, Name, Unreadable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::oci::{Digest, Platform, Reference};
 
@@ -38,11 +36,14 @@ impl Resolved<'_> {
 
 impl Catalog {
     /// Finds what `text` means, in Docker's order: a whole digest, a name (its tag defaults to `latest`), a prefix of
-    /// an image ID. Image IDs come before digests of manifests.
+    /// an image ID. Image IDs come before digests of manifests. `NAME@{1}` is the image that the tag named before.
     ///
     /// # Errors
     /// `NotFound`, and `Failed` naming the candidates when a prefix fits several images.
     pub fn resolve(&self, text: &str, wanted: &Platform) -> Result<Resolved<'_>> {
+        if let Some((name, number)) = earlier(text) {
+            return self.resolve_earlier(name, number, wanted);
+        }
         if let Some(digest) = whole_digest(text) {
             let by_id: Vec<_> = self.images.iter().filter(|image| image.id == digest).collect();
             let found = if by_id.is_empty() { self.with_digest(&digest) } else { by_id };
@@ -76,6 +77,30 @@ impl Catalog {
         found_by(ResolvedBy::Id, found, wanted).ok_or_else(|| no_such_image(&shown))
     }
 
+    /// Finds the image that a name stood for `number` moves ago: one for each platform whose history is that long.
+    fn resolve_earlier(&self, name: &str, number: usize, wanted: &Platform) -> Result<Resolved<'_>> {
+        let now = self.resolve(name, wanted)?;
+        let ResolvedBy::Name(reference) = &now.by else {
+            let message = format!("`{}` is no tag: only tags have a history", name.escape_debug());
+            return Err(Error::new(ErrorKind::NotFound, message));
+        };
+        let Some(before) = number.checked_sub(1) else { return Ok(now) };
+        let shown = format!("{}@{{{number}}}", reference.familiar());
+        let former: Vec<&[Former]> =
+            now.images.iter().filter_map(|image| now.name(image)).map(|name| name.former.as_slice()).collect();
+        let meant: Vec<&Former> = former.iter().filter_map(|former| former.get(before)).collect();
+        let Some(first) = meant.first() else {
+            let known = former.iter().map(|former| former.len()).max().unwrap_or_default();
+            let message = format!("No such image: {shown}: the history of the tag has {known} earlier images");
+            return Err(Error::new(ErrorKind::NotFound, message));
+        };
+        let found = self.images.iter().filter(|image| meant.iter().any(|former| former.image == image.id));
+        found_by(ResolvedBy::Id, found.collect(), wanted).ok_or_else(|| {
+            let message = format!("No such image: {shown}: it was {}, which was removed", first.image);
+            Error::new(ErrorKind::NotFound, message)
+        })
+    }
+
     /// The record that cannot be read and that `text`, an image ID or a prefix of one, names.
     pub fn resolve_unreadable(&self, text: &str) -> Option<&Unreadable> {
         let hex = whole_digest(text).map(|digest| digest.hex().to_owned());
@@ -94,6 +119,14 @@ impl Catalog {
     }
 }
 
+/// `NAME@{n}`: what the name stood for `n` moves ago.
+fn earlier(text: &str) -> Option<(&str, usize)> {
+    let (name, number) = text.strip_suffix('}')?.rsplit_once("@{")?;
+    let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    // What has too many digits is more than any history has.
+    digits.then(|| (name, number.parse().unwrap_or(usize::MAX)))
+}
+
 /// Docker's words for a missing image.
 pub fn no_such_image(name: &str) -> Error {
     Error::new(ErrorKind::NotFound, format!("No such image: {name}"))
@@ -104,10 +137,13 @@ fn whole_digest(text: &str) -> Option<Digest> {
     text.parse().or_else(|_| format!("sha256:{text}").parse()).ok()
 }
 
+/// The shortest prefix of an image ID that counts as one: one digit is a slip of the hand.
+const MIN_PREFIX: usize = 2;
+
 /// The digits of a possible prefix of an image ID, without `sha256:`.
 fn id_prefix(text: &str) -> Option<&str> {
     let prefix = text.strip_prefix("sha256:").unwrap_or(text);
-    let hex = !prefix.is_empty() && prefix.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let hex = prefix.len() >= MIN_PREFIX && prefix.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     hex.then_some(prefix)
 }
 
@@ -147,48 +183,6 @@ pub(super) fn give_to_latest(images: &mut [ImageRecord]) {
             })
         });
     }
-}
-
-/// The change that records `new` and moves its names to it, the new owner first.
-pub(super) fn install(catalog: &Catalog, new: Installed, now: &str) -> Change {
-    let generations = catalog.images.iter().flat_map(|image| &image.names).map(|name| name.generation);
-    let generation = generations.max().unwrap_or_default() + 1;
-    let known = catalog.images.iter().find(|image| image.id == new.id);
-    let mut owner = known.cloned().unwrap_or_else(|| ImageRecord {
-        id: new.id.clone(),
-        platform: new.platform.clone(),
-        diff_ids: new.diff_ids.clone(),
-        created: new.created.clone(),
-        size: new.size,
-        manifests: Vec::new(),
-        names: Vec::new(),
-    });
-    let names: Vec<Reference> =
-        new.names.into_iter().map(|reference| stored_form(reference.with_default_tag())).collect();
-    owner.names.retain(|name| !names.contains(&name.reference));
-    owner.names.extend(names.iter().map(|reference| Name {
-        reference: reference.clone(),
-        manifest: new.manifest.digest.clone(),
-        generation,
-        tagged: now.to_owned(),
-    }));
-    owner.manifests.retain(|manifest| manifest.digest != new.manifest.digest);
-    owner.manifests.push(new.manifest);
-    drop_unused_manifests(&mut owner);
-    let platform = owner.platform.normalized();
-    let mut losers: Vec<ImageRecord> = Vec::new();
-    for image in &catalog.images {
-        let loses = |name: &Name| names.contains(&name.reference);
-        if image.id != owner.id && image.platform.normalized() == platform && image.names.iter().any(loses) {
-            let mut loser = image.clone();
-            loser.names.retain(|name| !loses(name));
-            drop_unused_manifests(&mut loser);
-            losers.push(loser);
-        }
-    }
-    let mut write = vec![owner];
-    write.append(&mut losers);
-    Change { write, delete: Vec::new() }
 }
 
 /// Forgets the manifests that no name stands for, except for the newest.

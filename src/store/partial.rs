@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use super::Store;
 use super::layout;
 use super::locks::{POLL, is_named};
+use super::measure::Measure;
 use crate::content::PartialFile;
 use crate::error::{Context, Result};
 use crate::oci::Digest;
@@ -73,6 +74,29 @@ impl Store {
             len if len > kept => file.set_len(kept).context(tried),
             _ => Ok(()),
         }
+    }
+
+    /// The downloads that nobody goes on with, and the bytes that they take on the disk.
+    pub fn idle_partials(&self) -> Result<Vec<(Digest, u64)>> {
+        let mut found = Vec::new();
+        for algorithm in layout::algorithms() {
+            let dir = layout::private_dir(&self.partial, algorithm)?;
+            for entry in dir.entries()? {
+                let name = String::from_utf8_lossy(&entry.name);
+                let Ok(blob) = format!("{algorithm}:{name}").parse::<Digest>() else { continue };
+                let file = match dir.open_file(&entry.name) {
+                    Err(error) if error.errno() == Errno::ENOENT => continue,
+                    result => result?,
+                };
+                // Whoever begins to go on with it in this moment waits and looks again.
+                if lock::try_lock(&file, Mode::Exclusive, &name)? && is_named(&dir, &name, &file)? {
+                    let mut measure = Measure::default();
+                    measure.add(&dir, &entry.name)?;
+                    found.push((blob, measure.bytes()));
+                }
+            }
+        }
+        Ok(found)
     }
 
     fn partial_name(&self, blob: &Digest) -> Result<(Dir, String)> {

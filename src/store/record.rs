@@ -28,19 +28,25 @@ pub fn write(
     durability: Durability,
 ) -> Result<()> {
     let tried = || format!("write the record {name}");
-    let mut content =
-        serde_json::to_vec_pretty(record).map_err(|error| Error::with_source(ErrorKind::Failed, tried(), error))?;
-    content.push(b'\n');
-    let draft = staging.fresh_name("record");
-    let file = staging.dir().write_new(draft.as_bytes(), 0o600, &content).context(tried)?;
-    if durability == Durability::Synced {
-        file.sync_all().context(tried)?;
-    }
+    let draft = draft(staging, record, durability).context(tried)?;
     staging.dir().rename(draft.as_bytes(), dir, name.as_bytes()).context(tried)?;
     if durability == Durability::Synced {
         dir.sync().context(tried)?;
     }
     Ok(())
+}
+
+/// Writes a record that has no place yet, and gives its name in the staging directory.
+pub fn draft(staging: &Staging<'_>, record: &impl Serialize, durability: Durability) -> Result<String> {
+    let mut content = serde_json::to_vec_pretty(record)
+        .map_err(|error| Error::with_source(ErrorKind::Failed, "write a record", error))?;
+    content.push(b'\n');
+    let draft = staging.fresh_name("record");
+    let file = staging.dir().write_new(draft.as_bytes(), 0o600, &content)?;
+    if durability == Durability::Synced {
+        file.sync_all()?;
+    }
+    Ok(draft)
 }
 
 /// Reads a record; `None` if there is no such file.

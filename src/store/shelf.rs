@@ -4,6 +4,8 @@
 //! durable when the first record that names it was written. Until then a power cut may have emptied its files, so
 //! in a later boot it is discarded and made again.
 
+use std::collections::BTreeSet;
+
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,9 @@ use super::{Store, views::View};
 use crate::error::{Context, Result};
 use crate::oci::Digest;
 use crate::sys::dir::Dir;
+
+/// What the names of things that were taken away begin with, in staging.
+pub(super) const TAKEN: &str = "taken";
 
 /// What a directory named by a digest is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -136,18 +141,45 @@ impl Store {
         Ok(Keep::named(&self.catalog()?.images, views))
     }
 
-    /// Renames an item into staging, and says whether it was there. The caller holds the exclusive store lock.
-    pub(super) fn take(&self, staging: &Staging<'_>, item: &Item) -> Result<bool> {
-        let (shelf, digest) = match item {
+    /// Everything that is named by a digest.
+    pub(super) fn all_items(&self) -> Result<BTreeSet<Item>> {
+        let mut items = BTreeSet::new();
+        let kinds = [Kind::Layer, Kind::Correction, Kind::Merged].map(Some);
+        for kind in kinds.into_iter().chain([None]) {
+            let shelf = kind.map_or(&self.blobs, |kind| self.shelf(kind));
+            for algorithm in layout::algorithms() {
+                let entries = match shelf.open_dir(algorithm.as_bytes()) {
+                    Err(error) if error.errno() == Errno::ENOENT => continue,
+                    result => result?.entries()?,
+                };
+                let names = entries.iter().map(|entry| String::from_utf8_lossy(&entry.name));
+                let digests = names.filter_map(|name| format!("{algorithm}:{name}").parse::<Digest>().ok());
+                items.extend(digests.map(|digest| match kind {
+                    Some(kind) => Item::Dir(kind, digest),
+                    None => Item::Blob(digest),
+                }));
+            }
+        }
+        Ok(items)
+    }
+
+    /// The folder that has an item, and its name below that.
+    pub(super) fn place<'i>(&self, item: &'i Item) -> (&Dir, &'i Digest) {
+        match item {
             Item::Dir(kind, digest) => (self.shelf(*kind), digest),
             Item::Blob(digest) => (&self.blobs, digest),
-        };
+        }
+    }
+
+    /// Renames an item into staging, and says whether it was there. The caller holds the exclusive store lock.
+    pub(super) fn take(&self, staging: &Staging<'_>, item: &Item) -> Result<bool> {
+        let (shelf, digest) = self.place(item);
         let tried = || format!("take {item} away");
         let shelf = match shelf.open_dir(digest.algorithm().as_str().as_bytes()) {
             Err(error) if error.errno() == Errno::ENOENT => return Ok(false),
             result => result.context(tried)?,
         };
-        let name = staging.fresh_name("taken");
+        let name = staging.fresh_name(TAKEN);
         match shelf.rename(digest.hex().as_bytes(), staging.dir(), name.as_bytes()) {
             Err(error) if error.errno() == Errno::ENOENT => Ok(false),
             result => result.context(tried).map(|()| true),

@@ -134,7 +134,7 @@ impl Store {
     /// Removes the staging directories of dead owners, unless somebody uses the store right now.
     ///
     /// What cannot be removed is left for the next command: debris is no reason to fail.
-    pub(super) fn reap(&self) {
+    pub fn reap(&self) {
         if let Err(error) = self.try_reap() {
             tracing::debug!(%error, "debris stays in staging");
         }
@@ -144,6 +144,9 @@ impl Store {
         let Some(lock) = self.try_lock_exclusive()? else {
             return Ok(());
         };
+        if self.images.exists(b"change.json")? {
+            self.finish_change(&self.stage_locked()?)?;
+        }
         self.repair_index()?;
         let dead = self.leases()?.dead;
         for (name, lease) in &dead {

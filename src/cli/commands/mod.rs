@@ -14,14 +14,21 @@ pub mod man;
 pub mod manifest;
 pub mod mount;
 pub mod mounts;
+pub mod pin;
+pub mod prune;
 pub mod pull;
 pub mod push;
 pub mod rm;
 pub mod rmi;
 pub mod search;
+pub mod system_prune;
+pub mod tag;
 pub mod tags;
 pub mod umount;
+pub mod untag;
 pub mod version;
+
+use rootlay::ops::Pinned;
 
 use super::failure::Outcome;
 use super::grammar::Action;
@@ -47,6 +54,12 @@ pub fn run(action: Action, host: &Host, out: &mut Output) -> Outcome {
         Action::Rm(args) => rm::run(&args, host, out),
         Action::Images(args) => images::run(&args, host, out),
         Action::Inspect(args) => inspect::run(&args, host, out),
+        Action::Tag(args) => tag::run(&args, host, out),
+        Action::Untag(args) => untag::run(&args, host),
+        Action::Pin(args) => pin::run(&args, Pinned::Yes, host),
+        Action::Unpin(args) => pin::run(&args, Pinned::No, host),
+        Action::Prune(args) => prune::run(&args, host, out),
+        Action::SystemPrune(args) => system_prune::run(&args, host, out),
         Action::Rmi(args) => rmi::run(args, host, out),
         Action::Exists(args) => exists::run(&args, host),
         Action::Info(args) => info::run(&args, host, out),

@@ -30,7 +30,16 @@ fn flat_and_grouped_spellings_are_the_same() {
     for line in ["images -a", "image ls -a", "image list -a"] {
         assert!(matches!(action(line), Action::Images(_)), "{line}");
     }
-    for line in ["rmi -f x", "rmi x -f", "image rm x -f", "image remove --force x"] {
+    for line in [
+        "rmi -f x",
+        "rmi x -f",
+        "rmi a b -f --no-prune",
+        "rmi -a",
+        "rmi -fi x --dry-run",
+        "rmi x --platform linux/arm64",
+        "image rm x -f",
+        "image remove --force x",
+    ] {
         assert!(matches!(action(line), Action::Rmi(_)), "{line}");
     }
     for line in ["umount x", "unmount x", "image umount x", "image unmount x"] {
@@ -63,6 +72,22 @@ fn flat_and_grouped_spellings_are_the_same() {
         action("digest x@sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
         Action::Digest(_)
     ));
+    for line in ["tag x y", "image tag x y", "tag x y z:1", "tag --history x", "tag x@{1} y"] {
+        assert!(matches!(action(line), Action::Tag(_)), "{line}");
+    }
+    for line in ["pin x y", "image pin x"] {
+        assert!(matches!(action(line), Action::Pin(_)), "{line}");
+    }
+    assert!(matches!(action("unpin x"), Action::Unpin(_)));
+    assert!(matches!(action("image prune"), Action::Prune(_)));
+    assert!(matches!(
+        action("image prune -af --filter until=24h --filter label!=keep --keep-size 10GB --unused-for 30d"),
+        Action::Prune(_)
+    ));
+    assert!(matches!(action("system prune -a --dry-run"), Action::SystemPrune(_)));
+    for line in ["untag x", "image untag x y z"] {
+        assert!(matches!(action(line), Action::Untag(_)), "{line}");
+    }
     assert!(matches!(action("image exists x"), Action::Exists(_)));
     assert!(matches!(action("load -i x"), Action::Load(_)));
     assert!(matches!(action("image load"), Action::Load(_)));
@@ -144,7 +169,19 @@ fn s59_argument_counts_get_the_usage_line() {
     for line in ["pull", "push", "push a b c", "search", "search a b", "tags", "digest", "digest a b", "login a b"] {
         assert!(wrong(line).contains("Usage: rootlay "), "{line}");
     }
-    for line in ["rmi", "inspect", "rm", "umount", "import", "image exists", "image exists a b", "completion"] {
+    for line in [
+        "rmi",
+        "inspect",
+        "rm",
+        "umount",
+        "import",
+        "image exists",
+        "image exists a b",
+        "completion",
+        "tag",
+        "tag x",
+        "untag",
+    ] {
         let text = wrong(line);
         assert!(text.starts_with("Error: "), "{text}");
         assert!(text.contains("Usage: rootlay "), "{text}");
@@ -170,6 +207,14 @@ fn contradictions_are_usage_errors() {
         "pull --platform toaster x",
         "mount --pull sometimes x",
         "manifest inspect -v --format pretty x",
+        "tag --history x y",
+        "rmi -a x",
+        "image prune x",
+        "image prune --keep-size much",
+        "system prune --unused-for 1y",
+        "rmi --platform toaster x",
+        "tag x UPPER",
+        "tag --format json x y",
         "search --filter x y",
     ] {
         assert!(wrong(line).starts_with("Error: "), "{line}");

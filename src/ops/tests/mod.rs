@@ -1,7 +1,9 @@
 //! What the use cases decide without a disk.
 
 mod flow;
+mod prune;
 mod remove;
+mod tag;
 
 use std::time::SystemTime;
 

@@ -1,19 +1,22 @@
+use super::tag::with_records;
 use crate::error::{ErrorKind, Result};
 use crate::oci::{Digest, Platform, Reference};
-use crate::ops::remove::{Decision, Force, Use, decide};
+use crate::ops::remove::{self, Decision, Force, Names, Rules, Use};
+use crate::ops::{RemoveRequest, Selected};
 use crate::store::{Catalog, ImageRecord, ManifestRecord, Name, Unreadable};
 
 fn digest(text: &str) -> Digest {
     Digest::of(text.as_bytes())
 }
 
-fn image(text: &str, names: &[&str]) -> ImageRecord {
+pub(super) fn image(text: &str, names: &[&str]) -> ImageRecord {
     let manifest = digest(&format!("manifest of {text}"));
     let names = names.iter().map(|name| Name {
         reference: name.replace("DIGEST", &manifest.to_string()).parse::<Reference>().unwrap().with_default_tag(),
         manifest: manifest.clone(),
         generation: 1,
         tagged: String::new(),
+        former: Vec::new(),
     });
     ImageRecord {
         id: digest(text),
@@ -22,6 +25,7 @@ fn image(text: &str, names: &[&str]) -> ImageRecord {
         created: None,
         size: 0,
         names: names.collect(),
+        pinned: false,
         manifests: vec![ManifestRecord {
             media_type: String::new(),
             digest: manifest.clone(),
@@ -36,6 +40,10 @@ fn image(text: &str, names: &[&str]) -> ImageRecord {
 
 fn catalog(names: &[&str]) -> Catalog {
     Catalog { images: vec![image("x", names)], unreadable: Vec::new() }
+}
+
+fn decide(catalog: &Catalog, text: &str, uses: &[Use], force: Force) -> Result<Decision> {
+    remove::decide(catalog, text, &Rules { uses, force, platform: None, names: Names::OneTag })
 }
 
 fn user(running: bool) -> [Use; 1] {
@@ -153,4 +161,72 @@ fn s58_what_is_gone_is_not_found_and_what_is_unreadable_can_go() {
     let catalog = Catalog { images: Vec::new(), unreadable: vec![unreadable] };
     let decision = decide(&catalog, bad.short(), &[], Force::No).unwrap();
     assert_eq!(decision.change.delete, [bad]);
+}
+
+#[test]
+fn a_pinned_image_goes_only_by_force_but_its_names_do_not_matter() {
+    let pinned = |names: &[&str]| Catalog {
+        images: vec![ImageRecord { pinned: true, ..image("x", names) }],
+        unreadable: Vec::new(),
+    };
+    let short = digest("x").short().to_owned();
+    let by = |names: &[&str], text: &str, force| outcome(decide(&pinned(names), text, &[], force));
+    assert_eq!(by(&["app", "app:1"], "app", Force::No), removed(&["app:latest"], false));
+    let name = format!(
+        "conflict: unable to remove repository reference \"app:latest\" (must force) - its referenced image {short} \
+         is pinned"
+    );
+    assert_eq!(by(&["app"], "app", Force::No), Err((ErrorKind::Conflict, name)));
+    let id = format!("conflict: unable to delete {short} (must be forced) - image is pinned");
+    assert_eq!(by(&["app"], &short, Force::No), Err((ErrorKind::Conflict, id)));
+    assert_eq!(by(&["app"], "app", Force::Yes), removed(&["app:latest"], true));
+    assert_eq!(by(&["app", "b"], &short, Force::Yes), removed(&["app:latest", "b:latest"], true));
+}
+
+#[test]
+fn s59_one_platform_of_a_tag_goes_by_force() {
+    let mut catalog = catalog(&["app"]);
+    catalog.images.push(ImageRecord { platform: Platform::new("linux", "s390x", ""), ..image("y", &["app"]) });
+    let wanted = Platform::new("linux", "s390x", "");
+    let decide = |force, platform| {
+        remove::decide(&catalog, "app", &Rules { uses: &[], force, platform: Some(platform), names: Names::OneTag })
+    };
+    let error = decide(Force::No, &wanted).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "content will be removed from all images referencing this variant. Use --force to force delete."
+    );
+    let decision = decide(Force::Yes, &wanted).unwrap();
+    assert_eq!((decision.change.delete, decision.untagged), (vec![digest("y")], vec!["app:latest".to_owned()]));
+    let error = decide(Force::Yes, &Platform::new("linux", "riscv64", "")).unwrap_err();
+    assert_eq!(error.to_string(), "No such image: app for linux/riscv64");
+}
+
+#[test]
+fn all_images_go_with_all_their_names() {
+    let records =
+        vec![image("x", &["app", "b:1"]), ImageRecord { pinned: true, ..image("y", &["c"]) }, image("z", &[])];
+    let (_temp, rootlay) = with_records(records);
+    let request = |force| RemoveRequest { images: Selected::All, force, platform: None };
+    let plan = rootlay.plan_removal(&request(Force::Yes)).unwrap();
+    assert!(plan.results.iter().all(Result::is_ok) && plan.bytes == 0);
+    assert_eq!(rootlay.store.catalog().unwrap().images.len(), 3);
+    let results = rootlay.remove_images(request(Force::No)).unwrap();
+    assert_eq!(results.iter().filter(|result| result.is_err()).count(), 1);
+    let left = rootlay.store.catalog().unwrap().images;
+    assert_eq!((left.len(), left[0].pinned), (1, true));
+}
+
+#[test]
+fn s58_a_plan_is_for_all_arguments_together() {
+    let (_temp, rootlay) = with_records(vec![image("x", &["app", "b:1"])]);
+    let id = digest("x").short().to_owned();
+    let texts = ["app", "b:1", &id].map(str::to_owned).to_vec();
+    let request = RemoveRequest { images: Selected::Named(texts), force: Force::No, platform: None };
+    let plan = rootlay.plan_removal(&request).unwrap().results;
+    let untagged: Vec<_> = plan.iter().flatten().map(|removed| removed.untagged.join(" ")).collect();
+    assert_eq!(untagged, ["app:latest", "b:1"]);
+    assert_eq!(plan[1].as_ref().unwrap().deleted, [digest("x")]);
+    assert_eq!(plan[2].as_ref().unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(rootlay.store.catalog().unwrap().images[0].names.len(), 2);
 }

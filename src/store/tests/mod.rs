@@ -4,6 +4,7 @@
 mod concurrency;
 mod images;
 mod layout;
+mod moves;
 mod names;
 mod partial;
 mod staging;

@@ -13,10 +13,11 @@ fn with_id(first: char, names: &[&str]) -> ImageRecord {
             manifest: manifest.digest.clone(),
             generation: 1,
             tagged: String::new(),
+            former: Vec::new(),
         })
         .collect();
     let id = format!("sha256:{first}{HEX}").parse().unwrap();
-    ImageRecord { id, platform, diff_ids, created, size, manifests: vec![manifest], names }
+    ImageRecord { id, platform, diff_ids, created, size, manifests: vec![manifest], names, pinned: false }
 }
 
 fn resolve(catalog: &Catalog, text: &str) -> Result<(Vec<char>, bool)> {
@@ -43,7 +44,7 @@ fn s60_a_whole_id_then_a_name_then_a_prefix() {
         ("a012", 'b', false),
         ("a0123", 'a', true),
         ("sha256:a012", 'a', true),
-        ("b", 'b', true),
+        ("b0", 'b', true),
         (&manifest.to_string(), 'a', true),
         (&digest("index").to_string(), 'a', true),
         (manifest.short(), 'a', true),
@@ -52,7 +53,9 @@ fn s60_a_whole_id_then_a_name_then_a_prefix() {
     ] {
         assert_eq!(found(text), (vec![image], by_id), "{text}");
     }
-    for text in ["c", "busybox:1", "y:1", "BUSY BOX", "", "sha256:", &format!("other@{manifest}"), &format!("c{HEX}")] {
+    for text in
+        ["b", "c", "busybox:1", "y:1", "BUSY BOX", "", "sha256:", &format!("other@{manifest}"), &format!("c{HEX}")]
+    {
         let error = resolve(&catalog, text).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound, "{text}");
         assert!(error.to_string().starts_with("No such image: "), "{text}");
@@ -61,14 +64,14 @@ fn s60_a_whole_id_then_a_name_then_a_prefix() {
 }
 
 #[test]
-fn an_ambiguous_prefix_names_its_candidates() {
+fn s72_an_ambiguous_prefix_names_its_candidates() {
     let mut other = with_id('a', &[]);
-    other.id = format!("sha256:a{}", HEX.replacen('0', "1", 1)).parse().unwrap();
+    other.id = format!("sha256:a{}", HEX.replacen("01", "02", 1)).parse().unwrap();
     let catalog = Catalog { images: vec![with_id('a', &[]), other.clone()], unreadable: Vec::new() };
-    let error = resolve(&catalog, "a").unwrap_err();
+    let error = resolve(&catalog, "a0").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Failed);
     assert!(error.to_string().contains(&format!("sha256:a{HEX}, {}", other.id)), "{error}");
-    assert!(resolve(&catalog, "a1").is_ok());
+    assert!(resolve(&catalog, "a02").is_ok());
 }
 
 #[test]

@@ -63,3 +63,16 @@ fn what_a_refused_image_fetched_goes_again() {
     store.cut_partial(&blob, 0).unwrap();
     assert_eq!(entries(&root, "partial/sha256"), [] as [&str; 0]);
 }
+
+#[test]
+fn downloads_that_go_on_are_not_idle() {
+    let root = Root::new();
+    let store = root.open();
+    let (idle, busy) = (digest("idle"), digest("busy"));
+    store.partial(&idle, 10, &go_on).unwrap().file.write_all(b"abc").unwrap();
+    let mut partial = store.partial(&busy, 10, &go_on).unwrap();
+    partial.file.write_all(b"abc").unwrap();
+    fs::write(root.path().join("partial/sha256/other"), "").unwrap();
+    let found: Vec<Digest> = root.open().idle_partials().unwrap().into_iter().map(|(blob, _)| blob).collect();
+    assert_eq!(found, [idle]);
+}

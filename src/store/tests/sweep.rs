@@ -99,3 +99,24 @@ fn every_part_of_a_stack_has_its_chain_id() {
     assert_eq!(chains(&stack), expected);
     assert!(chains(&[]).is_empty());
 }
+
+#[test]
+fn everything_that_nothing_names_or_leases_is_found() {
+    let root = Root::new();
+    let store = root.open();
+    for text in ["named", "leased", "viewed", "lost"] {
+        commit_layer(&store, text);
+    }
+    install(&store, image("x", &["named"], &["x"]));
+    let lease = store.stage().unwrap();
+    lease.rely_on([layer_item("leased")]).unwrap();
+    create_view(&store, &view("v", &["viewed"], Access::ReadOnly)).unwrap();
+    std::fs::write(root.path().join("blobs/sha256").join(digest("stray").hex()), "x").unwrap();
+    let nothing = || Ok((Change::default(), ()));
+    let expected = BTreeSet::from([layer_item("lost"), Item::Blob(digest("stray"))]);
+    let would = store.rehearse(Reach::Everything, |_| nothing()).unwrap().1;
+    assert_eq!(would, Freed::from(expected));
+    assert_eq!(store.change_and_sweep(&store.stage().unwrap(), Reach::Everything, |_| nothing()).unwrap().1, would);
+    assert_eq!(entries(&root, "layers/sha256").len(), 3);
+    assert!(entries(&root, "blobs/sha256").is_empty());
+}

@@ -17,7 +17,7 @@ use crate::error::ErrorKind;
 use crate::oci::Digest;
 use crate::ops::{
     Access, Detach, Flag, Force, ImportRequest, Input, Limits, LoadRequest, MountRequest, Oddities, Options,
-    RemoveRequest, Rootlay, SourceSpec, UnmountRequest, Which,
+    RemoveRequest, Rootlay, Selected, SourceSpec, UnmountRequest, Which,
 };
 use crate::progress::Silent;
 
@@ -161,7 +161,7 @@ fn unmount(rootlay: &Rootlay, argument: impl Into<OsString>, mode: Detach) -> cr
 }
 
 fn remove(rootlay: &Rootlay, image: &str, force: Force) -> crate::Result<(Vec<String>, usize)> {
-    let request = RemoveRequest { images: vec![image.to_owned()], force };
+    let request = RemoveRequest { images: Selected::Named(vec![image.to_owned()]), force, platform: None };
     let removed = rootlay.remove_images(request).unwrap().remove(0)?;
     Ok((removed.untagged, removed.deleted.len()))
 }

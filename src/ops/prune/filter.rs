@@ -1,0 +1,256 @@
+//! The filters of prune: `until`, `label`, `label!`, by Docker's rules.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// What an image must be like to be pruned. All conditions have to hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PruneFilters {
+    /// Made at this time or before.
+    until: Option<Instant>,
+    labels: Vec<Label>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Label {
+    wanted: bool,
+    key: String,
+    value: Option<String>,
+}
+
+impl PruneFilters {
+    /// Reads filters such as `until=24h` or `label!=keep`. Lengths of time count back from `now`.
+    ///
+    /// # Errors
+    /// [`Usage`](ErrorKind::Usage) for what is none, and for a second `until`.
+    pub fn parse(filters: &[String], now: SystemTime) -> Result<Self> {
+        let bad = |why: String| Err(Error::new(ErrorKind::Usage, why));
+        let mut parsed = Self::default();
+        for filter in filters {
+            let Some((key, value)) = filter.split_once('=') else {
+                return bad(format!("bad format of filter `{}` (expected name=value)", filter.escape_debug()));
+            };
+            match key.trim().to_lowercase().as_str() {
+                "until" if parsed.until.is_some() => return bad("more than one until filter specified".to_owned()),
+                "until" => match instant(value.trim(), now) {
+                    None => return bad(format!("invalid value `{}` of the filter until", value.escape_debug())),
+                    found => parsed.until = found,
+                },
+                key @ ("label" | "label!") => {
+                    let (name, value) = value
+                        .trim()
+                        .split_once('=')
+                        .map_or((value.trim(), None), |(name, value)| (name, Some(value.to_owned())));
+                    parsed.labels.push(Label { wanted: key == "label", key: name.to_owned(), value });
+                }
+                key => return bad(format!("invalid filter '{}'", key.escape_debug())),
+            }
+        }
+        Ok(parsed)
+    }
+
+    /// Whether labels have to be known.
+    pub(super) fn asks_for_labels(&self) -> bool {
+        !self.labels.is_empty()
+    }
+
+    /// Whether an image is selected. One that does not say when it was made is as old as can be.
+    pub(super) fn select(&self, created: Option<&str>, labels: &BTreeMap<String, String>) -> bool {
+        let old = self.until.is_none_or(|until| created.and_then(date).is_none_or(|created| created <= until));
+        old && self.labels.iter().all(|Label { wanted, key, value }| {
+            let has = labels.get(key).is_some_and(|own| value.as_ref().is_none_or(|value| own == value));
+            has == *wanted
+        })
+    }
+}
+
+/// Seconds since 1970 (UTC), and nanoseconds.
+type Instant = (i64, u32);
+
+/// The time that a record says.
+pub(super) fn system_time(text: &str) -> Option<SystemTime> {
+    let (seconds, nanoseconds) = date(text)?;
+    UNIX_EPOCH.checked_add(Duration::new(u64::try_from(seconds).ok()?, nanoseconds))
+}
+
+/// A length of time before now, a date, or seconds since 1970.
+fn instant(text: &str, now: SystemTime) -> Option<Instant> {
+    if let Some(age) = duration(text) {
+        let then = now.checked_sub(age)?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        return Some((i64::try_from(then.as_secs()).ok()?, then.subsec_nanos()));
+    }
+    if text.contains('-') {
+        return date(text);
+    }
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    (digits(seconds) && digits(fraction)).then(|| Some((seconds.parse().ok()?, nanoseconds(fraction)?)))?
+}
+
+fn nanoseconds(fraction: &str) -> Option<u32> {
+    format!("{fraction:0<9}").get(..9)?.parse().ok()
+}
+
+/// Go's `time.ParseDuration`, without a sign: every number has a unit.
+fn duration(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut total = Duration::ZERO;
+    while !rest.is_empty() {
+        let number = rest.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+        let (number, after) = rest.split_at(number);
+        let unit = after.find(|letter: char| letter.is_ascii_digit() || letter == '.').unwrap_or(after.len());
+        let (unit, after) = after.split_at(unit);
+        let seconds = match unit {
+            "ns" => 1e-9,
+            "us" | "µs" | "μs" => 1e-6,
+            "ms" => 1e-3,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return None,
+        };
+        total = total.checked_add(Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?)?;
+        rest = after;
+    }
+    (!text.is_empty()).then_some(total)
+}
+
+/// A date as Docker reads it: `2006-01-02`, with `T15:04`, seconds and a fraction behind it, and a zone; UTC without.
+fn date(text: &str) -> Option<Instant> {
+    let number = |text: Option<&str>, width: usize| {
+        let text = text.filter(|text| text.len() == width && text.bytes().all(|byte| byte.is_ascii_digit()))?;
+        text.parse::<i64>().ok()
+    };
+    let (text, offset) = zone(text)?;
+    let (day, time) = text.split_once(['T', 't']).map_or((text, None), |(day, time)| (day, Some(time)));
+    let mut day = day.split('-');
+    let (year, month, of_month) = (number(day.next(), 4)?, number(day.next(), 2)?, number(day.next(), 2)?);
+    if day.next().is_some() || !(1..=12).contains(&month) || !(1..=31).contains(&of_month) {
+        return None;
+    }
+    let (mut seconds, mut nanos) = (days(year, month, of_month) * 86_400 - offset, 0);
+    if let Some(time) = time {
+        let (time, fraction) = time.split_once('.').map_or((time, None), |(time, fraction)| (time, Some(fraction)));
+        let mut time = time.split(':');
+        let (hour, minute) = (number(time.next(), 2)?, number(time.next(), 2)?);
+        let second = match time.next() {
+            None if fraction.is_none() => 0,
+            text => number(text, 2)?,
+        };
+        if time.next().is_some() || hour > 23 || minute > 59 || second > 60 {
+            return None;
+        }
+        seconds += hour * 3600 + minute * 60 + second;
+        if let Some(fraction) = fraction {
+            nanos = nanoseconds(fraction).filter(|_| fraction.bytes().all(|byte| byte.is_ascii_digit()))?;
+        }
+    }
+    Some((seconds, nanos))
+}
+
+/// The text without its zone, and how far that is east of UTC, in seconds.
+fn zone(text: &str) -> Option<(&str, i64)> {
+    if let Some(text) = text.strip_suffix(['Z', 'z']) {
+        return Some((text, 0));
+    }
+    // Only behind a date can a hyphen begin a zone.
+    let Some(at) = text.get(10..).and_then(|rest| rest.find(['+', '-'])).map(|at| at + 10) else {
+        return Some((text, 0));
+    };
+    let (text, zone) = text.split_at(at);
+    let (hours, minutes) = zone.get(1..)?.split_once(':')?;
+    let part = |text: &str| text.parse::<i64>().ok().filter(|part| text.len() == 2 && (0..60).contains(part));
+    let offset = part(hours)? * 3600 + part(minutes)? * 60;
+    Some((text, if zone.starts_with('-') { -offset } else { offset }))
+}
+
+/// Days since 1970-01-01 in the Gregorian calendar; years begin in March, so that a leap day comes last.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_000_000)
+    }
+
+    fn parse(filters: &[&str]) -> Result<PruneFilters> {
+        let filters: Vec<String> = filters.iter().map(|&filter| filter.to_owned()).collect();
+        PruneFilters::parse(&filters, now())
+    }
+
+    #[test]
+    fn s69_until_is_an_age_a_date_or_seconds() {
+        for (text, expected) in [
+            ("10m", Some((999_400, 0))),
+            ("1h30m", Some((994_600, 0))),
+            ("1.5s", Some((999_998, 500_000_000))),
+            ("1136073845", Some((1_136_073_845, 0))),
+            ("1136073845.000000001", Some((1_136_073_845, 1))),
+            ("2021-03-04", Some((1_614_816_000, 0))),
+            ("2021-03-04T02:24", Some((1_614_824_640, 0))),
+            ("2021-03-04T02:24:42", Some((1_614_824_682, 0))),
+            ("2021-03-04T02:24:42.5Z", Some((1_614_824_682, 500_000_000))),
+            ("2021-03-04T03:24:42+01:00", Some((1_614_824_682, 0))),
+            ("2021-03-03T21:54:42-04:30", Some((1_614_824_682, 0))),
+            ("1969-12-31T23:59:59Z", Some((-1, 0))),
+            ("", None),
+            ("soon", None),
+            ("1x", None),
+            ("2021-13-01", None),
+            ("2021-03-04T", None),
+            ("2021-03-04T02:24.5", None),
+            ("2021-03-04T02:24:42.", Some((1_614_824_682, 0))),
+            ("2021-03-04é", None),
+            ("-5m", None),
+        ] {
+            assert_eq!(instant(text, now()), expected, "{text}");
+        }
+        let later = system_time("1970-01-01T00:00:01.5Z").unwrap();
+        assert_eq!(later, UNIX_EPOCH + Duration::from_millis(1500));
+    }
+
+    #[test]
+    fn s69_all_conditions_hold_together() {
+        let labels = BTreeMap::from([("a".to_owned(), "1".to_owned()), ("b".to_owned(), String::new())]);
+        let created = Some("1970-01-02T00:00:00Z");
+        for (filters, expected) in [
+            (&[][..], true),
+            (&["label=a"], true),
+            (&["label=a=1", "label=b"], true),
+            (&["label=a=2"], false),
+            (&["label=a", "label=c"], false),
+            (&["label!=c"], true),
+            (&["label!=c", "label!=a"], false),
+            (&["label!=a=2"], true),
+            (&["until=86400"], true),
+            (&["until=86399"], false),
+            (&["until=86400", "label=c"], false),
+        ] {
+            assert_eq!(parse(filters).unwrap().select(created, &labels), expected, "{filters:?}");
+        }
+        assert!(parse(&["until=1"]).unwrap().select(None, &labels));
+    }
+
+    #[test]
+    fn s69_what_is_no_filter_is_refused() {
+        for (filters, words) in [
+            (&["until"][..], "bad format of filter"),
+            (&["until=1h", "until=2h"], "more than one until filter specified"),
+            (&["color=red"], "invalid filter 'color'"),
+            (&["until=soon"], "invalid value `soon`"),
+        ] {
+            let error = parse(filters).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Usage);
+            assert!(error.to_string().starts_with(words), "{error}");
+        }
+    }
+}
