@@ -3,7 +3,7 @@
 mod commands;
 mod duration;
 mod failure;
-mod glob;
+mod filters;
 mod go_json;
 mod grammar;
 mod hints;

@@ -10,6 +10,7 @@
 //! result for each, so that one failure does not hide the others. Nothing here prints, exits or reads the environment.
 
 mod attach;
+mod filter;
 mod heal;
 mod images;
 mod import;
@@ -49,7 +50,8 @@ pub use crate::source::{
     Retry, Secret, SourceSpec, Tls,
 };
 pub use crate::store::Access;
-pub use images::ImageInfo;
+pub use filter::ImageFilters;
+pub use images::{ImageInfo, ImageName};
 pub use import::{ImportRequest, Input};
 pub use info::{Feature, Info};
 pub use load::{LoadRequest, Loaded};
