@@ -49,7 +49,7 @@ impl Topic {
             Action::Umount(_) => Self::Unmounting,
             Action::Rm(_) => Self::RemovingViews,
             Action::Rmi(_) => Self::RemovingImages,
-            Action::Inspect(_) | Action::Images(_) => Self::Images,
+            Action::Inspect(..) | Action::Images(_) | Action::History(_) | Action::Tree(_) => Self::Images,
             _ => return None,
         })
     }

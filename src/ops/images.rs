@@ -52,6 +52,26 @@ pub(super) fn resolve<'c>(catalog: &'c Catalog, text: &str, wanted: &Platform) -
     })
 }
 
+/// The image that a text means, with the name by which it was found: that for the platform, otherwise the host's first.
+pub(super) fn choose<'c>(
+    catalog: &'c Catalog,
+    text: &str,
+    platform: Option<&Platform>,
+) -> Result<(&'c ImageRecord, Option<&'c Name>)> {
+    let host = Platform::host();
+    let found = resolve(catalog, text, platform.unwrap_or(&host))?;
+    let fits = |image: &&ImageRecord| platform.is_none_or(|wanted| wanted.rank(&image.platform).is_some());
+    let image = found.images.iter().copied().find(fits).ok_or_else(|| {
+        let wanted = platform.unwrap_or(&host);
+        let actual: Vec<String> = found.images.iter().map(|image| image.platform.to_string()).collect();
+        let actual = actual.join(", ");
+        let why = format!("does not match the specified platform: wanted {wanted}, actual: {actual}");
+        let message = format!("image with reference {} was found but {why}", text.escape_debug());
+        Error::new(ErrorKind::NotFound, message)
+    })?;
+    Ok((image, found.name(image)))
+}
+
 fn unreadable(record: &Unreadable) -> Error {
     Error::new(ErrorKind::Failed, format!("the image record {} cannot be read: {}", record.file, record.why))
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! load, import, pull ─► install ─► unpack (per layer, in parallel) ─► lowers (correction) ─► record
 //! mount, remount ─► lowers ─► attach            unmount, rm ─► liveness
-//! images, inspect, views, info: what is there   remove: names and images away
+//! images, inspect, history, tree, views, info: what is there   remove: names and images away
 //! ```
 //!
 //! Everything begins with [`Rootlay::open`]. A request is a struct; a call that takes several arguments gives one
@@ -12,6 +12,7 @@
 mod attach;
 mod filter;
 mod heal;
+mod history;
 mod images;
 mod import;
 mod info;
@@ -29,6 +30,7 @@ mod rm;
 mod target;
 mod tee;
 mod transfer;
+mod tree;
 mod unmount;
 mod unpack;
 mod views;
@@ -44,13 +46,14 @@ use crate::error::Result;
 use crate::progress::Progress;
 use crate::store::Store;
 
-pub use crate::layer::{Limits, Oddities};
+pub use crate::layer::{Changes, Limits, Oddities};
 pub use crate::source::{
     AuthFile, AuthFileKind, Hit, Jobs, Kept, Proxies, Registries, RegistryOptions, RemoteDocument, RemoteManifest,
     Retry, Secret, SourceSpec, Tls,
 };
 pub use crate::store::Access;
 pub use filter::ImageFilters;
+pub use history::HistoryStep;
 pub use images::{ImageInfo, ImageName};
 pub use import::{ImportRequest, Input};
 pub use info::{Feature, Info};
@@ -59,6 +62,7 @@ pub use mount::{Flag, MountRequest};
 pub use pull::{Freshness, News, PlannedLayer, PullPlan, PullRequest, Pulled};
 pub use push::{PushRequest, Pushed};
 pub use remove::{Force, RemoveRequest, Removed};
+pub use tree::{ImageTree, TreeLayer};
 pub use unmount::{Detach, UnmountRequest, Which};
 pub use views::ViewInfo;
 

@@ -51,7 +51,7 @@ use crate::error::{Context, Result};
 use crate::oci::Digest;
 use crate::sys::dir::Dir;
 
-pub use clock::now;
+pub use clock::{now, text_of};
 pub use images::{Catalog, ImageRecord, Installed, ManifestRecord, Name, Unreadable};
 pub use locks::LayerLock;
 pub use mark::{Keep, chains};

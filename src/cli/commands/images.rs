@@ -32,8 +32,8 @@ pub struct ImagesArgs {
     #[arg(long)]
     no_trunc: bool,
 
-    /// Show only what fits: `dangling=BOOL`, `before=IMAGE`, `since=IMAGE`, `until=TIME`, `label=KEY[=VALUE]`,
-    /// `label!=KEY[=VALUE]`, `reference=PATTERN`, `id=ID`, `digest=DIGEST`, `platform=PLATFORM`, `mounted=BOOL` (may be
+    /// Show only what fits: `dangling=true`, `before=IMAGE`, `since=IMAGE`, `until=TIME`, `label=KEY[=VALUE]`,
+    /// `label!=KEY[=VALUE]`, `reference=PATTERN`, `id=ID`, `digest=DIGEST`, `platform=PLATFORM`, `mounted=true` (may be
     /// repeated)
     #[arg(short, long = "filter", value_name = "KEY=VALUE")]
     filters: Vec<String>,
@@ -42,7 +42,7 @@ pub struct ImagesArgs {
     #[arg(long)]
     format: Option<String>,
 
-    /// What to sort by: the newest, the lowest ID, name or tag, or the smallest comes first
+    /// What to sort by: the newest come first, or the smallest, or the lowest ID or name
     #[arg(long, value_name = "KEY", default_value = "created")]
     sort: Sort,
 

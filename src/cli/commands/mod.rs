@@ -3,6 +3,7 @@
 pub mod completion;
 pub mod digest;
 pub mod exists;
+pub mod history;
 pub mod images;
 pub mod import;
 pub mod info;
@@ -20,6 +21,7 @@ pub mod rm;
 pub mod rmi;
 pub mod search;
 pub mod tags;
+pub mod tree;
 pub mod umount;
 pub mod version;
 
@@ -46,7 +48,9 @@ pub fn run(action: Action, host: &Host, out: &mut Output) -> Outcome {
         Action::Umount(args) => umount::run(args, host, out),
         Action::Rm(args) => rm::run(&args, host, out),
         Action::Images(args) => images::run(&args, host, out),
-        Action::Inspect(args) => inspect::run(&args, host, out),
+        Action::Inspect(args, scope) => inspect::run(&args, scope, host, out),
+        Action::History(args) => history::run(&args, host, out),
+        Action::Tree(args) => tree::run(&args, host, out),
         Action::Rmi(args) => rmi::run(args, host, out),
         Action::Exists(args) => exists::run(&args, host),
         Action::Info(args) => info::run(&args, host, out),

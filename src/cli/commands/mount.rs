@@ -179,7 +179,7 @@ fn name(image: &str) -> Option<Reference> {
 }
 
 fn is_here(engine: &Rootlay, image: &str) -> Result<bool> {
-    match engine.inspect(image) {
+    match engine.inspect(image, None) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),

@@ -39,6 +39,13 @@ impl Listing {
         }
     }
 
+    /// Prints one field of each row.
+    pub fn print_field(&self, name: &str, out: &mut Output) -> Outcome {
+        let place = self.fields.iter().position(|(field, _)| *field == name);
+        let values = self.rows.iter().filter_map(|row| row.get(place?));
+        out.lines(values.map(cell))
+    }
+
     /// The table of these fields.
     pub fn table(&self, columns: &[&str]) -> Table {
         let places: Vec<usize> =

@@ -32,16 +32,12 @@ const FIELDS: &[Field] = &[
 /// What rows are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Sort {
-    /// The newest first.
+    // What is said of a value would make the help text a long one.
     #[default]
     Created,
-    /// By image ID.
     Id,
-    /// By name, then by tag.
     Repository,
-    /// The smallest first.
     Size,
-    /// By tag, then by name.
     Tag,
 }
 
