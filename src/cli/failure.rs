@@ -17,6 +17,8 @@ pub type Outcome<T = ()> = Result<T, Failure>;
 pub enum Failure {
     /// One or more things went wrong. Each is printed; the first that is not forgiven decides the exit code.
     Errors(Vec<Told>),
+    /// A template is wrong. Each error is printed, and this is the exit code.
+    Template(Vec<Told>, u8),
     /// Nobody reads the results any more. Nothing is printed, and it is no failure.
     ClosedPipe,
     /// The exit code is the answer; there is nothing to say.
@@ -55,6 +57,14 @@ impl Failure {
         if errors.is_empty() { Ok(()) } else { Err(Self::Errors(errors)) }
     }
 
+    /// What is to be printed.
+    pub fn errors(&self) -> &[Told] {
+        match self {
+            Self::Errors(errors) | Self::Template(errors, _) => errors,
+            Self::ClosedPipe | Self::Silent(_) => &[],
+        }
+    }
+
     /// The exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -62,7 +72,7 @@ impl Failure {
                 errors.iter().find(|told| !told.forgiven).map_or(0, |told| exit_code(told.error.kind()))
             }
             Self::ClosedPipe => 0,
-            Self::Silent(code) => *code,
+            Self::Silent(code) | Self::Template(_, code) => *code,
         }
     }
 }

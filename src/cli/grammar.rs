@@ -9,10 +9,11 @@ use clap::{Arg, ArgAction, Args, Parser, Subcommand, ValueEnum};
 use super::commands::completion::CompletionArgs;
 use super::commands::digest::DigestArgs;
 use super::commands::exists::ExistsArgs;
+use super::commands::history::HistoryArgs;
 use super::commands::images::ImagesArgs;
 use super::commands::import::ImportArgs;
 use super::commands::info::InfoArgs;
-use super::commands::inspect::InspectArgs;
+use super::commands::inspect::{InspectArgs, Scope};
 use super::commands::load::LoadArgs;
 use super::commands::login::LoginArgs;
 use super::commands::logout::LogoutArgs;
@@ -29,6 +30,7 @@ use super::commands::rmi::RmiArgs;
 use super::commands::search::SearchArgs;
 use super::commands::tag::TagArgs;
 use super::commands::tags::TagsArgs;
+use super::commands::tree::TreeArgs;
 use super::commands::umount::UmountArgs;
 use super::commands::untag::UntagArgs;
 use super::commands::version::VersionArgs;
@@ -126,7 +128,7 @@ pub enum Command {
     Tags(TagsArgs),
     /// Print the digest that an image has in its registry
     Digest(DigestArgs),
-    /// Show everything about images, as JSON
+    /// Show everything about images and views, as JSON
     Inspect(InspectArgs),
     /// Give names to an image, or list what a tag named before
     Tag(TagArgs),
@@ -136,6 +138,10 @@ pub enum Command {
     Pin(PinArgs),
     /// Let pinned images be pruned again
     Unpin(PinArgs),
+    /// Show how an image was made
+    History(HistoryArgs),
+    /// Show the layers of an image
+    Tree(TreeArgs),
     /// Remove images
     Rmi(RmiArgs),
     /// Manage images
@@ -168,6 +174,8 @@ pub struct Group<C: Subcommand> {
 pub enum ImageCommand {
     /// Tell by the exit code whether an image is here
     Exists(ExistsArgs),
+    /// Show how an image was made
+    History(HistoryArgs),
     /// Make a one-layer image of a root filesystem tar
     Import(ImportArgs),
     /// Show everything about images, as JSON
@@ -196,6 +204,8 @@ pub enum ImageCommand {
     Tag(TagArgs),
     /// Take names from an image
     Untag(UntagArgs),
+    /// Show the layers of an image
+    Tree(TreeArgs),
     /// Unmount views
     #[command(visible_alias = "unmount")]
     Umount(UmountArgs),
@@ -237,13 +247,15 @@ pub enum Action {
     Umount(UmountArgs),
     Rm(RmArgs),
     Images(ImagesArgs),
-    Inspect(InspectArgs),
     Tag(TagArgs),
     Untag(UntagArgs),
     Pin(PinArgs),
     Unpin(PinArgs),
     Prune(PruneArgs),
     SystemPrune(PruneArgs),
+    Inspect(InspectArgs, Scope),
+    History(HistoryArgs),
+    Tree(TreeArgs),
     Rmi(RmiArgs),
     Exists(ExistsArgs),
     Info(InfoArgs),
@@ -268,9 +280,12 @@ impl From<Command> for Action {
             Command::Mount(args) | Command::Image(Group { command: ImageCommand::Mount(args) }) => Self::Mount(args),
             Command::Umount(args) | Command::Image(Group { command: ImageCommand::Umount(args) }) => Self::Umount(args),
             Command::Images(args) | Command::Image(Group { command: ImageCommand::Ls(args) }) => Self::Images(args),
-            Command::Inspect(args) | Command::Image(Group { command: ImageCommand::Inspect(args) }) => {
-                Self::Inspect(args)
+            Command::Inspect(args) => Self::Inspect(args, Scope::Everything),
+            Command::Image(Group { command: ImageCommand::Inspect(args) }) => Self::Inspect(args, Scope::Images),
+            Command::History(args) | Command::Image(Group { command: ImageCommand::History(args) }) => {
+                Self::History(args)
             }
+            Command::Tree(args) | Command::Image(Group { command: ImageCommand::Tree(args) }) => Self::Tree(args),
             Command::Rmi(args) | Command::Image(Group { command: ImageCommand::Rm(args) }) => Self::Rmi(args),
             Command::Tag(args) | Command::Image(Group { command: ImageCommand::Tag(args) }) => Self::Tag(args),
             Command::Untag(args) | Command::Image(Group { command: ImageCommand::Untag(args) }) => Self::Untag(args),

@@ -49,8 +49,10 @@ impl Topic {
             Action::Umount(_) => Self::Unmounting,
             Action::Rm(_) => Self::RemovingViews,
             Action::Rmi(_) => Self::RemovingImages,
-            Action::Inspect(_)
+            Action::Inspect(..)
             | Action::Images(_)
+            | Action::History(_)
+            | Action::Tree(_)
             | Action::Tag(_)
             | Action::Untag(_)
             | Action::Pin(_)

@@ -68,9 +68,9 @@ impl Host {
     }
 
     /// Tells a person what they may have meant.
-    pub fn hint(&self, hint: &str) {
+    pub fn note(&self, note: &str) {
         self.screen.finish();
-        super::tell(&format!("hint: {}\n", printable::lines(hint)));
+        super::tell(&format!("{}\n", printable::lines(note)));
     }
 
     /// Opens the state root.

@@ -3,7 +3,7 @@
 mod commands;
 mod duration;
 mod failure;
-mod glob;
+mod filters;
 mod go_json;
 mod grammar;
 mod hints;
@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use rootlay::cancel::Cancel;
 
-use failure::{Failure, Outcome, USAGE};
+use failure::{Outcome, USAGE};
 use grammar::{Action, Cli, Global, LogLevel};
 use host::Host;
 use output::Output;
@@ -87,7 +87,8 @@ fn end(outcome: Outcome, topic: Option<hints::Topic>, args: &[OsString]) -> Exit
     let Err(failure) = outcome else {
         return ExitCode::SUCCESS;
     };
-    if let Failure::Errors(errors) = &failure {
+    let errors = failure.errors();
+    if !errors.is_empty() {
         let mut lines = String::new();
         for told in errors {
             lines.extend(["Error: ", &failure::text(&told.error), "\n"]);

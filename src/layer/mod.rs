@@ -11,6 +11,7 @@
 //! What can be decided without a disk is decided without one: names, marks, links and stacks are pure functions
 //! over tables of paths; [`writer`](self) alone makes system calls. This module knows neither the store nor mounts.
 
+mod changes;
 mod classify;
 mod closing;
 mod contents;
@@ -45,6 +46,7 @@ mod writer;
 use crate::cancel::Cancel;
 use crate::compression::ZSTD_WINDOW_LOG;
 
+pub use changes::{Changes, count_changes};
 pub use correction::{Places, StackLayer, apply_root, correct, merge_lowest};
 #[cfg(fuzzing)]
 pub use fuzzing::{Kind, NameMeans, Node, Shape, name_means, shape};

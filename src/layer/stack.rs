@@ -47,6 +47,16 @@ pub struct Stack<'a> {
 impl<'a> Stack<'a> {
     /// Applies the layers, base first. A layer that contradicts the layers below it is refused.
     pub fn new(indexes: &[&'a LayerIndex], wanted: Wanted, cancel: &Cancel) -> Result<Self> {
+        Self::observed(indexes, wanted, cancel, |_| {})
+    }
+
+    /// The same, with a look at the stack after each layer.
+    pub fn observed(
+        indexes: &[&'a LayerIndex],
+        wanted: Wanted,
+        cancel: &Cancel,
+        mut observe: impl FnMut(&Self),
+    ) -> Result<Self> {
         let mut stack = Self {
             paths: PathTable::new(u64::MAX),
             layers: Vec::new(),
@@ -66,6 +76,7 @@ impl<'a> Stack<'a> {
         for (at, index) in indexes.iter().enumerate() {
             cancel.check()?;
             stack.push(index, wanted).context(|| format!("layer {} (diff ID {})", at + 1, index.summary.diff_id))?;
+            observe(&stack);
         }
         Ok(stack)
     }

@@ -12,6 +12,7 @@ pub mod json;
 pub mod media_type;
 pub mod platform;
 pub mod reference;
+pub mod timestamp;
 
 pub use check::{check_image, check_manifest};
 pub use config::{ContainerConfig, HistoryEntry, ImageConfig};
@@ -21,3 +22,4 @@ pub use document::{Document, Index, Manifest, parse_document};
 pub use json::MAX_DOCUMENT;
 pub use platform::Platform;
 pub use reference::Reference;
+pub use timestamp::Timestamp;

@@ -6,7 +6,7 @@ use super::Rootlay;
 use super::liveness::Live;
 use crate::error::Result;
 use crate::mount;
-use crate::store::View;
+use crate::store::{Kind, View};
 
 /// A feature of the kernel or of the file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl Rootlay {
             root: self.store.path().to_owned(),
             version: env!("CARGO_PKG_VERSION"),
             images: catalog.images.len() + catalog.unreadable.len(),
-            layers: self.store.count_layers()?,
+            layers: self.store.committed(Kind::Layer)?.len(),
             views: views.len(),
             mounted,
             file_system: file_system.fs_type,

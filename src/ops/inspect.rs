@@ -1,13 +1,15 @@
-//! Inspect: what is known of one image, in the form of `docker image inspect`.
+//! Inspect: what is known of one image or view, in the form of `docker inspect`.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
-use super::{Rootlay, images, lowers};
-use crate::error::Result;
-use crate::oci::{ImageConfig, MAX_DOCUMENT, Platform};
-use crate::store::{ImageRecord, ManifestRecord};
+use super::liveness::{Live, target_of};
+use super::{Access, Rootlay, images, lowers, views};
+use crate::error::{Context, Result};
+use crate::oci::{ChainId, DiffId, ImageConfig, MAX_DOCUMENT, Platform};
+use crate::store::{self, ImageRecord, ManifestRecord, ViewRecord};
 
 /// What Go prints for a time that was never set.
 const NEVER: &str = "0001-01-01T00:00:00Z";
@@ -16,15 +18,59 @@ impl Rootlay {
     /// Describes an image. `GraphDriver.Data.LowerDir` has the directories that a mount of it consists of, top first.
     ///
     /// # Errors
-    /// [`NotFound`](crate::ErrorKind::NotFound) without such an image; what keeps its config from being read.
-    pub fn inspect(&self, image: &str) -> Result<Value> {
+    /// [`NotFound`](crate::ErrorKind::NotFound) without such an image, or none for the platform; what keeps its config from
+    /// being read.
+    pub fn inspect(&self, image: &str, platform: Option<&Platform>) -> Result<Value> {
         let catalog = self.store.catalog()?;
-        let found = images::resolve(&catalog, image, &Platform::host())?;
-        let Some(record) = found.images.first() else { return Ok(Value::Null) };
+        let (record, name) = images::choose(&catalog, image, platform)?;
         let config = ImageConfig::parse(&self.store.content().read(&record.id, MAX_DOCUMENT)?)?;
-        let directories = lowers::paths(&self.store, &record.diff_ids)?;
-        let top_first: Vec<_> = directories.iter().rev().map(|path| path.to_string_lossy()).collect();
-        Ok(render(record, &config, record.manifest(found.name(record)), &top_first.join(":")))
+        let lower = self.lower_dirs(&record.diff_ids, None, &format!("image {}", record.id.short()));
+        Ok(render(record, &config, record.manifest(name), &lower))
+    }
+
+    /// Describes a view. `GraphDriver.Data` has the directories that it consists of, the lower ones top first.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) without such a view; what keeps its record from being read.
+    pub fn inspect_view(&self, name: &str) -> Result<Value> {
+        let found = self.store.views()?.into_iter().find(|view| view.name == name);
+        let record = found.ok_or_else(|| views::no_such_view(name))?.content.context(|| format!("view {name}"))?;
+        let mounted = !Live::now()?.mounts(&self.store, &record).is_empty();
+        let lower = self.lower_dirs(&record.stack, record.merged.as_ref(), &format!("view {name}"));
+        Ok(self.render_view(&record, mounted, &lower))
+    }
+
+    /// The directories that are mounted for a stack, top first; where one is missing, that is a warning.
+    fn lower_dirs(&self, stack: &[DiffId], merged: Option<&ChainId>, of: &str) -> String {
+        match lowers::paths(&self.store, stack, merged) {
+            Ok(paths) => paths.iter().rev().map(|path| path.to_string_lossy()).collect::<Vec<_>>().join(":"),
+            Err(error) => {
+                self.progress.warning(&format!("{of}: {error}"));
+                String::new()
+            }
+        }
+    }
+
+    fn render_view(&self, record: &ViewRecord, mounted: bool, lower: &str) -> Value {
+        let path = |path: PathBuf| path.to_string_lossy().into_owned();
+        let target = path(target_of(&self.store, record));
+        let mut data = json!({ "LowerDir": lower, "MergedDir": target });
+        if record.access == Access::Writable {
+            data["UpperDir"] = json!(path(self.store.path_in_view(&record.name, "upper")));
+            data["WorkDir"] = json!(path(self.store.path_in_view(&record.name, "work")));
+        }
+        json!({
+            "Name": record.name,
+            "Created": store::text_of(record.created),
+            "Image": record.image_id,
+            "Config": { "Image": record.image },
+            "State": { "Status": if mounted { "mounted" } else { "saved" }, "Mounted": mounted },
+            "Mode": if record.access == Access::Writable { "rw" } else { "ro" },
+            "NoSuid": record.options.nosuid,
+            "NoDev": record.options.nodev,
+            "GraphDriver": { "Name": "overlay", "Data": data },
+            "RootFS": { "Type": "layers", "Layers": record.stack },
+        })
     }
 }
 

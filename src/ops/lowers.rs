@@ -58,8 +58,9 @@ fn plan(stack: &[DiffId], summaries: &[Summary]) -> Vec<usize> {
     mount::plan_layers(&layers)
 }
 
-/// The paths of the directories that are mounted for a stack, base first, the correction layer last.
-pub(super) fn paths(store: &Store, stack: &[DiffId]) -> Result<Vec<PathBuf>> {
+/// The paths of the directories that are mounted for a stack, base first, the correction layer last. `merged` is the
+/// part of the stack that was merged into one directory.
+pub(super) fn paths(store: &Store, stack: &[DiffId], merged: Option<&ChainId>) -> Result<Vec<PathBuf>> {
     let summaries = stack
         .iter()
         .map(|id| {
@@ -67,9 +68,12 @@ pub(super) fn paths(store: &Store, stack: &[DiffId]) -> Result<Vec<PathBuf>> {
             summary(&dir, id)
         })
         .collect::<Result<Vec<_>>>()?;
-    let layers = plan(stack, &summaries).into_iter().map(|index| store.path_of(Kind::Layer, &stack[index].0));
     let correction = ChainId::of(stack).map(|chain| store.path_of(Kind::Correction, &chain.0));
-    Ok(layers.chain(correction).collect())
+    let planned = plan(stack, &summaries);
+    let count = merged.map_or(0, |_| mount::lowest_to_merge(planned.len(), usize::from(correction.is_some())));
+    let merged = merged.map(|chain| store.path_of(Kind::Merged, &chain.0));
+    let layers = planned.into_iter().skip(count).map(|index| store.path_of(Kind::Layer, &stack[index].0));
+    Ok(merged.into_iter().chain(layers).chain(correction).collect())
 }
 
 /// The bytes of the unpacked layers, as Docker counts the size of an image.
@@ -77,11 +81,11 @@ pub(super) fn size(workspace: &Workspace<'_>, stack: &[DiffId]) -> Result<u64> {
     stack.iter().map(|id| Ok(summary(&workspace.layer(id)?, id)?.bytes)).sum()
 }
 
-fn missing(id: &DiffId) -> Error {
+pub(super) fn missing(id: &DiffId) -> Error {
     Error::new(ErrorKind::Failed, format!("layer {id} is missing: load the image again"))
 }
 
-fn summary(layer: &Dir, id: &DiffId) -> Result<Summary> {
+pub(super) fn summary(layer: &Dir, id: &DiffId) -> Result<Summary> {
     let file = layer.open_file(b"layer.json").map_err(Error::from);
     file.and_then(|file| LayerIndex::read_summary(&mut BufReader::new(file))).context(|| format!("layer {id}"))
 }

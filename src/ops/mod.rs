@@ -3,14 +3,16 @@
 //! ```text
 //! load, import, pull ─► install ─► unpack (per layer, in parallel) ─► lowers (correction) ─► record
 //! mount, remount ─► lowers ─► attach            unmount, rm ─► liveness
-//! images, inspect, views, info: what is there   tag, remove, prune: names and images away
+//! images, inspect, history, tree, views, info: what is there   tag, remove, prune: names and images away
 //! ```
 //!
 //! Everything begins with [`Rootlay::open`]. A request is a struct; a call that takes several arguments gives one
 //! result for each, so that one failure does not hide the others. Nothing here prints, exits or reads the environment.
 
 mod attach;
+mod filter;
 mod heal;
+mod history;
 mod images;
 mod import;
 mod info;
@@ -31,6 +33,7 @@ mod tag;
 mod target;
 mod tee;
 mod transfer;
+mod tree;
 mod unmount;
 mod unpack;
 mod views;
@@ -46,13 +49,15 @@ use crate::error::Result;
 use crate::progress::Progress;
 use crate::store::Store;
 
-pub use crate::layer::{Limits, Oddities};
+pub use crate::layer::{Changes, Limits, Oddities};
 pub use crate::source::{
     AuthFile, AuthFileKind, Hit, Jobs, Kept, Proxies, Registries, RegistryOptions, RemoteDocument, RemoteManifest,
     Retry, Secret, SourceSpec, Tls,
 };
 pub use crate::store::Access;
-pub use images::ImageInfo;
+pub use filter::ImageFilters;
+pub use history::HistoryStep;
+pub use images::{ImageInfo, ImageName};
 pub use import::{ImportRequest, Input};
 pub use info::{Feature, Info};
 pub use load::{LoadRequest, Loaded};
@@ -63,6 +68,7 @@ pub use pull::{Freshness, News, PlannedLayer, PullPlan, PullRequest, Pulled};
 pub use push::{PushRequest, Pushed};
 pub use remove::{Force, RemovalPlan, RemoveRequest, Removed, Selected};
 pub use tag::TagEntry;
+pub use tree::{ImageTree, TreeLayer};
 pub use unmount::{Detach, UnmountRequest, Which};
 pub use views::ViewInfo;
 

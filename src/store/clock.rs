@@ -4,8 +4,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The time now.
 pub fn now() -> String {
+    text_of(SystemTime::now())
+}
+
+/// This time.
+pub fn text_of(time: SystemTime) -> String {
     // A clock before 1970 is as wrong as one that stands still.
-    rfc3339(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+    rfc3339(time.duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 fn rfc3339(since_epoch: Duration) -> String {

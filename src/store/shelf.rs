@@ -5,6 +5,7 @@
 //! in a later boot it is discarded and made again.
 
 use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ use super::{Store, views::View};
 use crate::error::{Context, Result};
 use crate::oci::Digest;
 use crate::sys::dir::Dir;
+use crate::sys::errno::escape;
 
 /// What the names of things that were taken away begin with, in staging.
 pub(super) const TAKEN: &str = "taken";
@@ -96,15 +98,18 @@ impl Store {
         Ok(if usable { Found::Usable(dir) } else { Found::Stale })
     }
 
-    /// How many layers are unpacked.
-    pub fn count_layers(&self) -> Result<usize> {
-        let mut count = 0;
+    /// The digests of the directories of this kind that are here, whatever they are worth.
+    pub fn committed(&self, kind: Kind) -> Result<HashSet<Digest>> {
+        let mut all = HashSet::new();
         for algorithm in layout::algorithms() {
-            if self.layers.exists(algorithm.as_bytes())? {
-                count += self.layers.open_dir(algorithm.as_bytes())?.entries()?.len();
-            }
+            let dir = match self.shelf(kind).open_dir(algorithm.as_bytes()) {
+                Err(error) if error.errno() == Errno::ENOENT => continue,
+                result => result.context(|| format!("list {}", kind.folder()))?,
+            };
+            let names = dir.entries()?.into_iter().map(|entry| format!("{algorithm}:{}", escape(&entry.name)));
+            all.extend(names.filter_map(|name| name.parse::<Digest>().ok()));
         }
-        Ok(count)
+        Ok(all)
     }
 
     /// A commit file that cannot be read was never durable: an earlier boot.

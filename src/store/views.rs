@@ -261,7 +261,12 @@ impl Store {
 
     /// Where a view's own directory for its mount is.
     pub fn merged_path(&self, name: &str) -> PathBuf {
-        self.path.join("views").join(name).join("merged")
+        self.path_in_view(name, "merged")
+    }
+
+    /// Where a part of a view is, for reports.
+    pub fn path_in_view(&self, name: &str, part: &str) -> PathBuf {
+        self.path.join("views").join(name).join(part)
     }
 }
 

@@ -13,7 +13,7 @@ pub struct ExistsArgs {
 }
 
 pub fn run(args: &ExistsArgs, host: &Host) -> Outcome {
-    match host.open()?.inspect(&args.image) {
+    match host.open()?.inspect(&args.image, None) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(Failure::Silent(1)),
         Err(error) => Err(error.into()),

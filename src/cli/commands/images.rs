@@ -1,11 +1,15 @@
 //! `rootlay images`
 
-use clap::Args;
+use std::time::SystemTime;
 
-use super::super::failure::{Failure, Outcome};
-use super::super::grammar::{Format, format};
+use clap::{Args, CommandFactory as _};
+use rootlay::ops::ImageFilters;
+
+use super::super::failure::Outcome;
+use super::super::filters;
+use super::super::grammar::Cli;
 use super::super::host::Host;
-use super::super::listing::{Columns, json, rows, selects, table};
+use super::super::listing::images::{Columns, Sort, default_fields, listing, rows, sort, tree};
 use super::super::output::Output;
 use super::super::time::Moment;
 
@@ -28,35 +32,56 @@ pub struct ImagesArgs {
     #[arg(long)]
     no_trunc: bool,
 
+    /// Show only what fits: `dangling=true`, `before=IMAGE`, `since=IMAGE`, `until=TIME`, `label=KEY[=VALUE]`,
+    /// `label!=KEY[=VALUE]`, `reference=PATTERN`, `id=ID`, `digest=DIGEST`, `platform=PLATFORM`, `mounted=true` (may be
+    /// repeated)
+    #[arg(short, long = "filter", value_name = "KEY=VALUE")]
+    filters: Vec<String>,
+
     /// `table` or `json`
-    #[arg(long, value_parser = format)]
-    format: Option<Format>,
+    #[arg(long)]
+    format: Option<String>,
+
+    /// What to sort by: the newest come first, or the smallest, or the lowest ID or name
+    #[arg(long, value_name = "KEY", default_value = "created")]
+    sort: Sort,
+
+    /// Show the platforms of each name below it
+    #[arg(long, conflicts_with_all = ["quiet", "format", "digests", "sort"])]
+    tree: bool,
 
     /// Show only images of this name; may be a pattern
     #[arg(value_name = "REPOSITORY[:TAG]")]
     pattern: Option<String>,
 }
 
-/// Names that are commands where they follow `image`.
-const SUBCOMMANDS: [&str; 11] =
-    ["exists", "import", "inspect", "list", "load", "ls", "pull", "push", "remove", "rm", "search"];
-
 pub fn run(args: &ImagesArgs, host: &Host, out: &mut Output) -> Outcome {
-    let images = host.open()?.images()?;
-    let mut rows = rows(&images, args.digests);
+    let pairs = filters::pairs("-f, --filter", &args.filters)?;
+    let mut filters = ImageFilters::new(&pairs, SystemTime::now())?;
     if let Some(pattern) = &args.pattern {
-        if super::super::glob::matches(pattern, "").is_none() {
-            return Err(Failure::usage(format!("syntax error in pattern `{pattern}`")));
-        }
-        rows.retain(|row| selects(pattern, row));
-        if rows.is_empty() && SUBCOMMANDS.contains(&pattern.as_str()) {
-            host.hint(&format!("no images found matching `{pattern}`: did you mean `rootlay image {pattern}`?"));
-        }
+        filters.add_reference(pattern)?;
+    }
+    let images = host.open()?.images_where(&filters)?;
+    if let Some(pattern) = args.pattern.as_ref().filter(|_| images.is_empty()) {
+        hint(pattern, host);
     }
     let columns = Columns { digests: args.digests, whole: args.no_trunc };
-    match args.format {
-        Some(Format::Json) => out.lines(rows.iter().map(|row| json(row, columns, Moment::now()))),
-        _ if args.quiet => out.lines(rows.iter().map(|row| row.shown_id(columns))),
-        _ => out.lines(table(&rows, columns, Moment::now()).lines()),
+    let mut rows = rows(&images, args.digests);
+    sort(&mut rows, args.sort);
+    if args.tree {
+        return out.lines(tree(&rows, columns, Moment::now()));
+    }
+    let format = args.format.as_deref().filter(|format| !format.is_empty());
+    if args.quiet && format.is_none_or(|format| format == "table") {
+        return out.lines(rows.iter().map(|row| row.shown_id(columns)));
+    }
+    listing(&rows, columns, Moment::now()).print(format, default_fields(args.digests), out)
+}
+
+/// Somebody may have meant the command of that name.
+fn hint(pattern: &str, host: &Host) {
+    let cli = Cli::command();
+    if cli.find_subcommand("image").is_some_and(|image| image.find_subcommand(pattern).is_some()) {
+        host.note(&format!("\nNo images found matching \"{pattern}\": did you mean \"rootlay image {pattern}\"?"));
     }
 }

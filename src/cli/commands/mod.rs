@@ -3,6 +3,7 @@
 pub mod completion;
 pub mod digest;
 pub mod exists;
+pub mod history;
 pub mod images;
 pub mod import;
 pub mod info;
@@ -24,6 +25,7 @@ pub mod search;
 pub mod system_prune;
 pub mod tag;
 pub mod tags;
+pub mod tree;
 pub mod umount;
 pub mod untag;
 pub mod version;
@@ -53,13 +55,15 @@ pub fn run(action: Action, host: &Host, out: &mut Output) -> Outcome {
         Action::Umount(args) => umount::run(args, host, out),
         Action::Rm(args) => rm::run(&args, host, out),
         Action::Images(args) => images::run(&args, host, out),
-        Action::Inspect(args) => inspect::run(&args, host, out),
         Action::Tag(args) => tag::run(&args, host, out),
         Action::Untag(args) => untag::run(&args, host),
         Action::Pin(args) => pin::run(&args, Pinned::Yes, host),
         Action::Unpin(args) => pin::run(&args, Pinned::No, host),
         Action::Prune(args) => prune::run(&args, host, out),
         Action::SystemPrune(args) => system_prune::run(&args, host, out),
+        Action::Inspect(args, scope) => inspect::run(&args, scope, host, out),
+        Action::History(args) => history::run(&args, host, out),
+        Action::Tree(args) => tree::run(&args, host, out),
         Action::Rmi(args) => rmi::run(args, host, out),
         Action::Exists(args) => exists::run(&args, host),
         Action::Info(args) => info::run(&args, host, out),

@@ -179,7 +179,7 @@ fn name(image: &str) -> Option<Reference> {
 }
 
 fn is_here(engine: &Rootlay, image: &str) -> Result<bool> {
-    match engine.inspect(image) {
+    match engine.inspect(image, None) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
@@ -187,7 +187,7 @@ fn is_here(engine: &Rootlay, image: &str) -> Result<bool> {
 }
 
 fn has_name(engine: &Rootlay, name: &Reference) -> Result<bool> {
-    Ok(engine.images()?.iter().any(|image| image.references.contains(name)))
+    Ok(engine.images()?.iter().any(|image| image.is_named(name)))
 }
 
 /// Whether there is no such image here, or only for other platforms.
@@ -199,7 +199,7 @@ fn is_missing(engine: &Rootlay, request: &MountRequest, name: &Reference) -> Res
         return Ok(false);
     };
     let images = engine.images()?;
-    let mut named = images.iter().filter(|image| image.references.contains(name)).peekable();
+    let mut named = images.iter().filter(|image| image.is_named(name)).peekable();
     Ok(named.peek().is_some() && named.all(|image| wanted.rank(&image.platform).is_none()))
 }
 

@@ -8,9 +8,11 @@ use rootlay::{Error, ErrorKind, Result};
 use serde_json::json;
 
 use super::super::failure::Outcome;
+use super::super::filters;
 use super::super::go_json;
 use super::super::grammar::{Format, format, go_bool};
 use super::super::host::Host;
+use super::super::listing::ellipsis;
 use super::super::output::Output;
 use super::super::printable;
 use super::super::registry::RegistryArgs;
@@ -26,8 +28,8 @@ const AUTOMATED: &str = "WARNING: the \"is-automated\" filter is deprecated, and
 #[derive(Debug, Args)]
 pub struct SearchArgs {
     /// Show only what fits: `is-official=BOOL` or `stars=N` (may be repeated)
-    #[arg(short, long = "filter", value_name = "KEY=VALUE", value_parser = pair)]
-    filters: Vec<(String, String)>,
+    #[arg(short, long = "filter", value_name = "KEY=VALUE")]
+    filters: Vec<String>,
 
     /// How many results there are at most, from 1 to 100
     #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT, allow_negative_numbers = true)]
@@ -49,18 +51,12 @@ pub struct SearchArgs {
     pub registry: RegistryArgs,
 }
 
-/// Splits a filter.
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("bad format of filter (expected name=value)")?;
-    Ok((key.trim().to_lowercase(), value.trim().to_owned()))
-}
-
 pub fn run(args: &SearchArgs, host: &Host, out: &mut Output) -> Outcome {
     if args.term.contains("://") {
         return Err(failed(format!("invalid repository name ({}): it has a scheme", args.term)).into());
     }
     let limit = limit(args.limit)?;
-    let wanted = Wanted::new(&args.filters)?;
+    let wanted = Wanted::new(&filters::pairs("-f, --filter", &args.filters)?)?;
     if wanted.automated.is_some() {
         super::super::tell(AUTOMATED);
     }
@@ -147,12 +143,7 @@ fn json(hit: &Hit, whole: bool) -> String {
 /// The description in one line, cut unless it is wanted whole.
 fn description(hit: &Hit, whole: bool) -> String {
     let line = hit.description.replace(['\n', '\r'], " ");
-    if whole || line.chars().count() <= MAX_DESCRIPTION {
-        return line;
-    }
-    let mut cut: String = line.chars().take(MAX_DESCRIPTION - 1).collect();
-    cut.push('…');
-    cut
+    if whole { line } else { ellipsis(&line, MAX_DESCRIPTION) }
 }
 
 #[cfg(test)]
@@ -165,8 +156,8 @@ mod tests {
     }
 
     fn wanted(filters: &[&str]) -> Result<Wanted> {
-        let pairs: Vec<(String, String)> = filters.iter().map(|filter| pair(filter).unwrap()).collect();
-        Wanted::new(&pairs)
+        let texts: Vec<String> = filters.iter().map(|filter| (*filter).to_owned()).collect();
+        Wanted::new(&super::filters::pairs("", &texts).unwrap())
     }
 
     #[test]
@@ -224,7 +215,6 @@ mod tests {
 
     #[test]
     fn s39_wrong_filters_are_named() {
-        assert_eq!(pair("x").unwrap_err(), "bad format of filter (expected name=value)");
         for (filters, words) in [
             (&["colour=red"][..], "invalid filter 'colour'"),
             (&["stars=many"], "invalid filter 'stars=[many]'"),

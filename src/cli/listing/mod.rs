@@ -1,169 +1,119 @@
-//! The rows of `images`: one for each tag of an image, as Docker lists them.
+//! Listings: rows of named fields, printed as a table, as JSON, or by a template.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+pub mod images;
 
-use rootlay::oci::{Digest, Platform};
-use rootlay::ops::ImageInfo;
+use serde_json::{Map, Value};
 
-use super::glob;
+use super::failure::Outcome;
 use super::go_json;
+use super::output::Output;
+use super::printable;
 use super::table::Table;
-use super::time::Moment;
-use super::units::human_size;
 
-const NONE: &str = "<none>";
+/// What stands where there is nothing to name.
+pub const NONE: &str = "<none>";
+/// What stands where something does not apply.
+pub const NOT_APPLICABLE: &str = "N/A";
 
-/// One line of the listing.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Row {
-    /// The familiar name, `None` for an image without a name.
-    pub repository: Option<String>,
-    pub tag: Option<String>,
-    /// The name with its registry, for patterns.
-    pub canonical: Option<String>,
-    pub digest: Option<Digest>,
-    pub id: Digest,
-    pub created: Option<Moment>,
-    pub size: u64,
-    /// How well the image fits this machine; less is better.
-    pub rank: u32,
+/// A field of a listing: its name in templates and in JSON, and what stands over it in a table.
+pub type Field = (&'static str, &'static str);
+
+/// Rows, each with a value for every field.
+#[derive(Debug)]
+pub struct Listing {
+    fields: &'static [Field],
+    rows: Vec<Vec<Value>>,
 }
 
-/// What is shown of a row.
-#[derive(Debug, Clone, Copy)]
-pub struct Columns {
-    /// With the DIGEST column.
-    pub digests: bool,
-    /// Image IDs are not cut.
-    pub whole: bool,
-}
-
-impl Row {
-    /// The image ID as it is shown.
-    pub fn shown_id(&self, columns: Columns) -> String {
-        if columns.whole { self.id.to_string() } else { self.id.short().to_owned() }
+impl Listing {
+    /// Rows of these fields, with the values in the same order.
+    pub fn new(fields: &'static [Field], rows: impl IntoIterator<Item = Vec<Value>>) -> Self {
+        Self { fields, rows: rows.into_iter().collect() }
     }
 
-    fn name(&self) -> Option<(String, String)> {
-        Some((self.repository.clone()?, self.tag.clone()?))
-    }
-
-    fn shown_digest(&self) -> String {
-        self.digest.as_ref().map_or_else(|| NONE.to_owned(), Digest::to_string)
-    }
-}
-
-/// The rows of these images, newest first, then by name. Platforms of one tag stand together, the host's first. With
-/// `digests`, an image that a repository knows by several digests has a row for each.
-pub fn rows(images: &[ImageInfo], digests: bool) -> Vec<Row> {
-    let mut rows: Vec<Row> = images.iter().flat_map(|image| rows_of(image, digests)).collect();
-    let mut newest: BTreeMap<(String, String), Option<Moment>> = BTreeMap::new();
-    for row in &rows {
-        if let Some(name) = row.name() {
-            let created = newest.entry(name).or_default();
-            *created = row.created.max(*created);
+    /// Prints the rows. `columns` are the fields of the table that stands for `table` alone.
+    pub fn print(&self, format: Option<&str>, columns: &[&str], out: &mut Output) -> Outcome {
+        match format.map(str::trim) {
+            Some("json") => out.lines(self.rows.iter().map(|row| self.json(row))),
+            _ => out.lines(self.table(columns).lines()),
         }
     }
-    rows.sort_by_cached_key(|row| {
-        let created = row.name().and_then(|name| newest.get(&name).copied()).unwrap_or(row.created);
-        (Reverse(created), row.repository.clone(), row.tag.clone(), row.rank, row.id.clone())
-    });
-    rows
-}
 
-fn rows_of(image: &ImageInfo, digests: bool) -> Vec<Row> {
-    let nameless = Row {
-        repository: None,
-        tag: None,
-        canonical: None,
-        digest: image.digest.clone(),
-        id: image.id.clone(),
-        created: image.created.as_deref().and_then(Moment::parse),
-        size: image.size,
-        rank: Platform::host().rank(&image.platform).unwrap_or(u32::MAX),
-    };
-    if image.references.is_empty() {
-        return vec![nameless];
+    /// Prints one field of each row.
+    pub fn print_field(&self, name: &str, out: &mut Output) -> Outcome {
+        let place = self.fields.iter().position(|(field, _)| *field == name);
+        let values = self.rows.iter().filter_map(|row| row.get(place?));
+        out.lines(values.map(cell))
     }
-    let named = image.references.iter().map(|reference| Row {
-        repository: Some(reference.familiar_name()),
-        canonical: Some(format!("{}/{}", reference.registry(), reference.repository())),
-        tag: reference.tag().map(str::to_owned),
-        digest: reference.digest().or(image.digest.as_ref()).cloned(),
-        ..nameless.clone()
-    });
-    let named: BTreeSet<Row> = named.collect();
-    // Without the column, rows that differ only there are one; and what has a tag is not shown as `<none>` too.
-    let covers = |shown: &Row, row: &Row| {
-        let same = shown.repository == row.repository && (!digests || shown.digest == row.digest);
-        same && (row.tag.is_none() || shown.tag == row.tag)
-    };
-    let mut rows: Vec<Row> = Vec::new();
-    // Tags sort behind their absence.
-    for row in named.into_iter().rev() {
-        if !rows.iter().any(|shown| covers(shown, &row)) {
-            rows.push(row);
+
+    /// The table of these fields.
+    pub fn table(&self, columns: &[&str]) -> Table {
+        let places: Vec<usize> =
+            columns.iter().filter_map(|name| self.fields.iter().position(|(field, _)| field == name)).collect();
+        let header: Vec<&str> = places.iter().map(|&place| self.fields[place].1).collect();
+        let mut table = Table::new(&header);
+        for row in &self.rows {
+            table.row(places.iter().map(|&place| row.get(place).map(cell).unwrap_or_default()).collect());
         }
+        table
     }
-    rows
-}
 
-/// Whether a row is meant by the argument of `images`: `repo`, `repo:tag`, `repo@digest`, or a pattern of them.
-pub fn selects(pattern: &str, row: &Row) -> bool {
-    let names = [row.repository.as_ref(), row.canonical.as_ref()];
-    names.into_iter().flatten().any(|name| {
-        let tag = row.tag.as_ref().map(|tag| format!("{name}:{tag}"));
-        let digest = row.digest.as_ref().map(|digest| format!("{name}@{digest}"));
-        let texts = [Some(name.clone()), tag, digest];
-        texts.iter().flatten().any(|text| glob::matches(pattern, text) == Some(true))
-    })
-}
-
-/// The listing as a table.
-pub fn table(rows: &[Row], columns: Columns, now: Moment) -> Table {
-    let mut header = vec!["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"];
-    if columns.digests {
-        header.insert(2, "DIGEST");
+    /// A row as `{{json .}}` prints it.
+    fn json(&self, row: &[Value]) -> String {
+        let pairs = self.fields.iter().zip(row).map(|((field, _), value)| ((*field).to_owned(), value.clone()));
+        go_json::line(&Value::Object(pairs.collect::<Map<_, _>>()))
     }
-    let mut table = Table::new(&header);
-    for row in rows {
-        let mut cells = vec![
-            shown(row.repository.as_ref()),
-            shown(row.tag.as_ref()),
-            row.shown_id(columns),
-            row.created.map_or_else(|| "N/A".to_owned(), |created| created.ago(now)),
-            human_size(row.size),
-        ];
-        if columns.digests {
-            cells.insert(2, row.shown_digest());
-        }
-        table.row(cells);
+}
+
+/// A value as text for a terminal.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::String(text) => printable::word(text.as_bytes()),
+        Value::Null => String::new(),
+        other => other.to_string(),
     }
-    table
 }
 
-fn shown(name: Option<&String>) -> String {
-    name.cloned().unwrap_or_else(|| NONE.to_owned())
-}
-
-/// A row as Docker's JSON: every value is text, and `<`, `>`, `&` are escaped.
-pub fn json(row: &Row, columns: Columns, now: Moment) -> String {
-    let digest = if columns.digests { row.shown_digest() } else { NONE.to_owned() };
-    let object = serde_json::json!({
-        "Containers": "N/A",
-        "CreatedAt": row.created.map_or_else(|| "N/A".to_owned(), Moment::go_string),
-        "CreatedSince": row.created.map_or_else(|| "N/A".to_owned(), |created| created.ago(now)),
-        "Digest": digest,
-        "ID": row.shown_id(columns),
-        "Repository": shown(row.repository.as_ref()),
-        "SharedSize": "N/A",
-        "Size": human_size(row.size),
-        "Tag": shown(row.tag.as_ref()),
-        "UniqueSize": "N/A",
-    });
-    go_json::line(&object)
+/// Cuts a text to so many characters, the last of which is then `…`.
+pub fn ellipsis(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let mut cut: String = text.chars().take(most.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const FIELDS: &[Field] = &[("Name", "NAME"), ("Live", "LIVE"), ("More", "MORE")];
+
+    fn listing() -> Listing {
+        Listing::new(
+            FIELDS,
+            [vec![json!("<a>"), json!(true), json!(null)], vec![json!("b\u{1b}"), json!(false), json!("x")]],
+        )
+    }
+
+    #[test]
+    fn columns_are_chosen_and_made_safe() {
+        let lines: Vec<String> = listing().table(&["Live", "Name", "More"]).lines().collect();
+        assert_eq!(lines, ["LIVE      NAME      MORE", "true      <a>       ", "false     b\\u{1b}   x"]);
+    }
+
+    #[test]
+    fn s71_json_has_sorted_keys_and_gos_escapes() {
+        let listing = listing();
+        assert_eq!(listing.json(&listing.rows[0]), r#"{"Live":true,"More":null,"Name":"\u003ca\u003e"}"#);
+    }
+
+    #[test]
+    fn a_long_text_ends_in_an_ellipsis() {
+        assert_eq!(ellipsis(&"ü".repeat(45), 45), "ü".repeat(45));
+        assert_eq!(ellipsis(&"ü".repeat(46), 45), format!("{}…", "ü".repeat(44)));
+    }
+}

@@ -31,7 +31,7 @@ fn an_image_is_loaded_mounted_unmounted_and_removed() {
         assert!(bench.names("views").is_empty());
         assert_eq!(unmount(&rootlay, "app-1", Detach::Normal).unwrap_err().kind(), ErrorKind::NotFound);
 
-        let inspected = rootlay.inspect("localhost/app:1").unwrap();
+        let inspected = rootlay.inspect("localhost/app:1", None).unwrap();
         assert_eq!(inspected["RepoTags"], json!(["localhost/app:1"]));
         assert_eq!(inspected["GraphDriver"]["Data"]["LowerDir"].as_str().unwrap().split(':').count(), 3);
 
@@ -119,7 +119,7 @@ fn a_tar_is_imported_as_docker_does() {
             platform: None,
         };
         let id = rootlay.import(request).unwrap();
-        let inspected = rootlay.inspect("tiny").unwrap();
+        let inspected = rootlay.inspect("tiny", None).unwrap();
         assert_eq!(inspected["Id"], json!(id));
         assert_eq!(inspected["Config"], json!({ "Cmd": ["/bin/sh"], "Env": ["A=1"] }));
         assert_eq!(inspected["Comment"], json!(format!("Imported from {}", file.display())));

@@ -1,6 +1,7 @@
 //! Whole use cases on the real kernel: each test is a thread with a mount namespace of its own. They need root.
 
 mod images;
+mod looks;
 mod transfers;
 mod views;
 

@@ -1,4 +1,5 @@
-use rootlay::oci::{Platform, Reference};
+use rootlay::oci::{Platform, Reference, Timestamp};
+use rootlay::ops::ImageName;
 
 use super::*;
 
@@ -9,13 +10,21 @@ fn digest(letter: &str) -> Digest {
     format!("sha256:{}", letter.repeat(64)).parse().unwrap()
 }
 
+/// A tag has the digest f, unless another letter follows it.
+fn name(text: &str) -> ImageName {
+    let (text, letter) = text.split_once(' ').unwrap_or((text, "f"));
+    let reference: Reference = text.parse().unwrap();
+    let digest = reference.digest().cloned().or_else(|| Some(digest(letter)));
+    ImageName { reference, digest }
+}
+
 fn image(id: &str, created: &str, references: &[&str]) -> ImageInfo {
     ImageInfo {
         id: digest(id),
-        references: references.iter().map(|text| text.parse::<Reference>().unwrap()).collect(),
+        names: references.iter().map(|text| name(text)).collect(),
         digest: Some(digest("f")),
         platform: Platform::new("linux", "amd64", ""),
-        created: Some(created.to_owned()),
+        created: Timestamp::parse(created),
         size: 5_610_000,
         broken: None,
     }
@@ -23,7 +32,7 @@ fn image(id: &str, created: &str, references: &[&str]) -> ImageInfo {
 
 fn lines(images: &[ImageInfo], columns: Columns) -> Vec<String> {
     let now = Moment::parse("2021-03-04T00:00:00Z").unwrap();
-    table(&rows(images, columns.digests), columns, now).lines().collect()
+    listing(&rows(images, columns.digests), columns, now).table(default_fields(columns.digests)).lines().collect()
 }
 
 #[test]
@@ -77,17 +86,52 @@ fn s25_digests_are_whole_and_stand_after_the_tag() {
 }
 
 #[test]
-fn s26_an_argument_chooses_names() {
-    let images = [image("a", "", &["alpine:3", "alpine:4", "nigelpoulton/tu-demo:latest"]), image("b", "", &[])];
-    let rows = rows(&images, false);
-    let chosen = |pattern: &str| rows.iter().filter(|row| selects(pattern, row)).count();
-    assert_eq!(chosen("alpine"), 2);
-    assert_eq!(chosen("alpine:3"), 1);
-    assert_eq!(chosen("docker.io/library/alpine"), 2);
-    assert_eq!(chosen("alp*"), 2);
-    assert_eq!(chosen("*:latest"), 0);
-    assert_eq!(chosen("*/*:latest"), 1);
-    assert_eq!(chosen("none"), 0);
+fn s25_each_tag_has_its_own_digest() {
+    let images = [image("a", "", &["alpine:3 d", "alpine:4 e", "quay.io/alpine:4 d"])];
+    let digests: Vec<String> =
+        rows(&images, true).iter().filter_map(|row| Some(row.digest.as_ref()?.to_string())).collect();
+    assert_eq!(digests, ["d", "e", "d"].map(|letter| digest(letter).to_string()));
+}
+
+#[test]
+fn rows_are_sorted_by_what_is_asked_for() {
+    let images = [
+        ImageInfo { size: 3, ..image("a", "2021-03-01T00:00:00Z", &["b:1"]) },
+        ImageInfo { size: 1, ..image("c", "2021-03-03T00:00:00Z", &["a:3"]) },
+        ImageInfo { size: 2, ..image("b", "2021-03-02T00:00:00Z", &["c:2"]) },
+    ];
+    for (by, expected) in
+        [(Sort::Created, "cba"), (Sort::Id, "abc"), (Sort::Size, "cba"), (Sort::Repository, "cab"), (Sort::Tag, "abc")]
+    {
+        let mut rows = rows(&images, false);
+        sort(&mut rows, by);
+        let shown: String = rows.iter().filter_map(|row| row.id.hex().chars().next()).collect();
+        assert_eq!(shown, expected, "{by:?}");
+    }
+}
+
+#[test]
+fn a_tree_has_platforms_below_names() {
+    let now = Moment::parse("2021-03-04T00:00:00Z").unwrap();
+    let mut foreign = image("a", "2021-03-01T00:00:00Z", &["alpine:3"]);
+    foreign.platform = Platform::new("linux", "zz", "v8");
+    let mut broken = image("c", "", &[]);
+    broken.broken = Some("layer x is missing".to_owned());
+    broken.platform = Platform::default();
+    let images = [foreign, image("b", "2021-03-02T00:00:00Z", &["alpine:3", "busybox:1"]), broken];
+    assert_eq!(
+        tree(&rows(&images, false), SHORT, now),
+        [
+            "IMAGE            IMAGE ID       CREATED      SIZE",
+            "alpine:3",
+            "├─ linux/amd64   bbbbbbbbbbbb   2 days ago   5.61MB",
+            "└─ linux/zz/v8   aaaaaaaaaaaa   3 days ago   5.61MB",
+            "busybox:1",
+            "└─ linux/amd64   bbbbbbbbbbbb   2 days ago   5.61MB",
+            "<none>:<none>",
+            "└─ <none>        cccccccccccc   N/A          broken",
+        ]
+    );
 }
 
 #[test]
@@ -100,9 +144,9 @@ fn s27_ids_are_cut_unless_asked() {
 #[test]
 fn s71_json_is_dockers() {
     let now = Moment::parse("2021-03-04T00:00:00Z").unwrap();
-    let row = &rows(&[image("a", "2021-03-01T00:00:00Z", &["alpine:3"])], false)[0];
+    let listing = listing(&rows(&[image("a", "2021-03-01T00:00:00Z", &["alpine:3"])], false), SHORT, now);
     assert_eq!(
-        json(row, SHORT, now),
+        listing.json(&listing.rows[0]),
         r#"{"Containers":"N/A","CreatedAt":"2021-03-01 00:00:00 +0000 UTC","CreatedSince":"3 days ago","Digest":"\u003cnone\u003e","ID":"aaaaaaaaaaaa","Repository":"alpine","SharedSize":"N/A","Size":"5.61MB","Tag":"3","UniqueSize":"N/A"}"#
     );
 }

@@ -1,42 +1,60 @@
 //! Shell patterns as Go's `path.Match` reads them: `*` and `?` stop at a slash, `[a-z]` and `[^a-z]`, `\` escapes.
+//! Beyond that, `**` goes on behind slashes.
 
-/// Whether the whole of `text` matches; `None` for a pattern that is not one.
-pub fn matches(pattern: &str, text: &str) -> Option<bool> {
-    let tokens = parse(pattern)?;
-    let text: Vec<char> = text.chars().collect();
-    // `reached[n]`: the tokens so far match the first n characters. No backtracking, whatever the pattern.
-    let mut reached = vec![false; text.len() + 1];
-    reached[0] = true;
-    for token in &tokens {
-        let mut next = vec![false; text.len() + 1];
-        if matches!(token, Token::Star) {
-            let mut open = false;
-            for (place, seen) in reached.iter().enumerate() {
-                open |= *seen;
-                next[place] = open;
-                open &= text.get(place) != Some(&'/');
-            }
-        } else {
-            for (place, letter) in text.iter().enumerate() {
-                next[place + 1] = reached[place] && token.accepts(*letter);
-            }
-        }
-        reached = next;
+/// A pattern that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern(Vec<Token>);
+
+impl Pattern {
+    /// Reads a pattern; `None` for what is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        parse(text).map(Self)
     }
-    reached.last().copied()
+
+    /// Whether the whole of `text` matches.
+    pub fn matches(&self, text: &str) -> bool {
+        let text: Vec<char> = text.chars().collect();
+        // `reached[n]`: the tokens so far match the first n characters. No backtracking, whatever the pattern.
+        let mut reached = vec![false; text.len() + 1];
+        reached[0] = true;
+        for token in &self.0 {
+            let mut next = vec![false; text.len() + 1];
+            if let Token::Star { stops } = token {
+                let mut open = false;
+                for (place, seen) in reached.iter().enumerate() {
+                    open |= *seen;
+                    next[place] = open;
+                    open &= !stops || text.get(place) != Some(&'/');
+                }
+            } else {
+                for (place, letter) in text.iter().enumerate() {
+                    next[place + 1] = reached[place] && token.accepts(*letter);
+                }
+            }
+            reached = next;
+        }
+        reached.last() == Some(&true)
+    }
 }
 
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Token {
-    Star,
+    /// Any text; with `stops` only up to a slash.
+    Star {
+        stops: bool,
+    },
     Any,
     Literal(char),
-    Class { negated: bool, ranges: Vec<(char, char)> },
+    Class {
+        negated: bool,
+        ranges: Vec<(char, char)>,
+    },
 }
 
 impl Token {
     fn accepts(&self, letter: char) -> bool {
         match self {
-            Self::Star => false,
+            Self::Star { .. } => false,
             Self::Any => letter != '/',
             Self::Literal(own) => *own == letter,
             Self::Class { negated, ranges } => {
@@ -51,7 +69,13 @@ fn parse(pattern: &str) -> Option<Vec<Token>> {
     let mut tokens = Vec::new();
     while let Some(letter) = letters.next() {
         tokens.push(match letter {
-            '*' => Token::Star,
+            '*' => {
+                let mut stars = 1;
+                while letters.next_if_eq(&'*').is_some() {
+                    stars += 1;
+                }
+                Token::Star { stops: stars == 1 }
+            }
             '?' => Token::Any,
             '\\' => Token::Literal(letters.next()?),
             '[' => {
@@ -99,6 +123,9 @@ mod tests {
             ("[^a-c]x", "bx", Some(false)),
             ("[\\]]", "]", Some(true)),
             ("a*b*c", "axxbyyc", Some(true)),
+            ("**:latest", "nigelpoulton/tu-demo:latest", Some(true)),
+            ("quay.io/**/app", "quay.io/a/b/app", Some(true)),
+            ("quay.io/*/app", "quay.io/a/b/app", Some(false)),
             ("*", "", Some(true)),
             ("", "a", Some(false)),
             ("\\*", "*", Some(true)),
@@ -109,7 +136,7 @@ mod tests {
             ("[a", "a", None),
             ("a\\", "a", None),
         ] {
-            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
+            assert_eq!(Pattern::parse(pattern).map(|pattern| pattern.matches(text)), expected, "{pattern} {text}");
         }
     }
 }
