@@ -7,6 +7,7 @@ use clap::builder::TypedValueParser as _;
 use clap::{Arg, ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::commands::completion::CompletionArgs;
+use super::commands::df::DfArgs;
 use super::commands::digest::DigestArgs;
 use super::commands::exists::ExistsArgs;
 use super::commands::history::HistoryArgs;
@@ -201,6 +202,8 @@ pub enum ManifestCommand {
 /// `rootlay system …`
 #[derive(Debug, Subcommand)]
 pub enum SystemCommand {
+    /// Show what the state root takes on disk
+    Df(DfArgs),
     /// Show the state root and what this machine offers
     Info(InfoArgs),
 }
@@ -229,6 +232,7 @@ pub enum Action {
     Rmi(RmiArgs),
     Exists(ExistsArgs),
     Info(InfoArgs),
+    Df(DfArgs),
     Version(VersionArgs),
     Completion(CompletionArgs),
     Man(ManArgs),
@@ -258,6 +262,7 @@ impl From<Command> for Action {
             Command::Tree(args) | Command::Image(Group { command: ImageCommand::Tree(args) }) => Self::Tree(args),
             Command::Rmi(args) | Command::Image(Group { command: ImageCommand::Rm(args) }) => Self::Rmi(args),
             Command::Info(args) | Command::System(Group { command: SystemCommand::Info(args) }) => Self::Info(args),
+            Command::System(Group { command: SystemCommand::Df(args) }) => Self::Df(args),
             Command::Image(Group { command: ImageCommand::Exists(args) }) => Self::Exists(args),
             Command::Mounts(args) => Self::Mounts(args),
             Command::Rm(args) => Self::Rm(args),

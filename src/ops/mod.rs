@@ -33,6 +33,7 @@ mod transfer;
 mod tree;
 mod unmount;
 mod unpack;
+mod usage;
 mod views;
 
 #[cfg(test)]
@@ -64,6 +65,7 @@ pub use push::{PushRequest, Pushed};
 pub use remove::{Force, RemoveRequest, Removed};
 pub use tree::{ImageTree, TreeLayer};
 pub use unmount::{Detach, UnmountRequest, Which};
+pub use usage::{DiskUsage, ImageDisk, LayerDisk, Share, ViewDisk};
 pub use views::ViewInfo;
 
 /// What [`Rootlay::open`] needs.
