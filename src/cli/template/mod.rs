@@ -4,7 +4,7 @@
 //! `continue`, no `slice`, `html` and `js`; `and` evaluates what it need not; `%q`, `1e6` and all errors read
 //! differently; and a template that calls itself overflows the stack. So the pieces are here, in the order in which a
 //! template passes through them: `lexer`, `parser` with `operands`, `ast`, `exec` with `eval` and the functions, and
-//! the printing of values as Go's `fmt` does it.
+//! the printing of values as Go's `fmt` does it. `listing` makes the lines of a listing with them.
 //!
 //! Known differences: Go's texts are bytes, these are Unicode, so a cut inside a character leaves that character off;
 //! there are no complex numbers; nesting, steps and output have limits.
@@ -18,6 +18,7 @@ mod exec;
 mod functions;
 mod json;
 mod lexer;
+pub mod listing;
 mod literal;
 mod numbers;
 mod operands;
@@ -25,6 +26,7 @@ mod parser;
 mod printer;
 mod printf;
 mod quote;
+mod tabs;
 mod value;
 
 #[cfg(test)]

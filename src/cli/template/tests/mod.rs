@@ -2,6 +2,7 @@
 
 mod golden;
 mod limits;
+mod listing;
 mod newer;
 
 use super::{ANY, Struct, Value};
