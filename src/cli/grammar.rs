@@ -7,6 +7,7 @@ use clap::builder::TypedValueParser as _;
 use clap::{Arg, ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::commands::completion::CompletionArgs;
+use super::commands::df::DfArgs;
 use super::commands::digest::DigestArgs;
 use super::commands::exists::ExistsArgs;
 use super::commands::history::HistoryArgs;
@@ -223,6 +224,8 @@ pub enum ManifestCommand {
 /// `rootlay system …`
 #[derive(Debug, Subcommand)]
 pub enum SystemCommand {
+    /// Show what the state root takes on disk
+    Df(DfArgs),
     /// Show the state root and what this machine offers
     Info(InfoArgs),
     /// Remove unused data
@@ -259,6 +262,7 @@ pub enum Action {
     Rmi(RmiArgs),
     Exists(ExistsArgs),
     Info(InfoArgs),
+    Df(DfArgs),
     Version(VersionArgs),
     Completion(CompletionArgs),
     Man(ManArgs),
@@ -294,6 +298,7 @@ impl From<Command> for Action {
             Command::Image(Group { command: ImageCommand::Prune(args) }) => Self::Prune(args),
             Command::System(Group { command: SystemCommand::Prune(args) }) => Self::SystemPrune(args),
             Command::Info(args) | Command::System(Group { command: SystemCommand::Info(args) }) => Self::Info(args),
+            Command::System(Group { command: SystemCommand::Df(args) }) => Self::Df(args),
             Command::Image(Group { command: ImageCommand::Exists(args) }) => Self::Exists(args),
             Command::Mounts(args) => Self::Mounts(args),
             Command::Rm(args) => Self::Rm(args),

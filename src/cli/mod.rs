@@ -18,6 +18,7 @@ mod prompt;
 mod registry;
 mod signals;
 mod table;
+mod template;
 mod time;
 mod units;
 mod usage;

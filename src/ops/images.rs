@@ -153,18 +153,22 @@ impl Rootlay {
     }
 }
 
-fn describe(record: &ImageRecord, names: &[&Name], broken: Option<String>) -> ImageInfo {
+/// Names as listings show them, sorted.
+pub(super) fn names<'i>(record: &ImageRecord, names: impl Iterator<Item = &'i Name>) -> Vec<ImageName> {
     let mut names: Vec<ImageName> = names
-        .iter()
         .map(|name| {
             let own = record.manifest(Some(name)).map(ManifestRecord::shown_digest);
             ImageName { reference: name.reference.clone(), digest: name.reference.digest().or(own).cloned() }
         })
         .collect();
     names.sort();
+    names
+}
+
+fn describe(record: &ImageRecord, meant: &[&Name], broken: Option<String>) -> ImageInfo {
     ImageInfo {
         id: record.id.clone(),
-        names,
+        names: names(record, meant.iter().copied()),
         digest: record.manifest(None).map(|manifest| manifest.shown_digest().clone()),
         platform: record.platform.clone(),
         created: record.created.as_deref().and_then(Timestamp::parse),

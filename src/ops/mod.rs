@@ -36,6 +36,7 @@ mod transfer;
 mod tree;
 mod unmount;
 mod unpack;
+mod usage;
 mod views;
 
 #[cfg(test)]
@@ -70,6 +71,7 @@ pub use remove::{Force, RemovalPlan, RemoveRequest, Removed, Selected};
 pub use tag::TagEntry;
 pub use tree::{ImageTree, TreeLayer};
 pub use unmount::{Detach, UnmountRequest, Which};
+pub use usage::{DiskUsage, ImageDisk, LayerDisk, Share, ViewDisk};
 pub use views::ViewInfo;
 
 /// What [`Rootlay::open`] needs.

@@ -45,6 +45,7 @@ mod shelf;
 mod staging;
 mod sweep;
 mod uses;
+mod usage;
 mod views;
 
 #[cfg(test)]
@@ -67,6 +68,8 @@ pub use names::{Resolved, ResolvedBy, drop_unused_manifests, same_repository, st
 pub use shelf::{Found, Kind};
 pub use staging::{Item, Staging};
 pub use sweep::Freed;
+pub use sweep::{Change, Freed};
+pub use usage::Row;
 pub use views::{Access, State, View, ViewDir, ViewOptions, ViewRecord, check_view_name, part};
 
 /// The state root. Cheap calls; nothing of it is cached, so that several processes may use one root.

@@ -136,8 +136,8 @@ mod tests {
             lines,
             [
                 "LAYER     DIFF ID        DIGEST         COMPRESSED   SIZE      ADDED     CHANGED   DELETED   IMAGES    CREATED BY",
-                "1         b281bc2c616c   fa2c8cc4f28b   1.5kB        5kB       3         2         1         2         ADD",
-                "2         4d5a9d1cc0d9   fa2c8cc4f28b   1.5kB        5kB       broken    broken    broken    2         RUN",
+                "1         0ecba1370ba1   fa2c8cc4f281   1.5kB        5kB       3         2         1         2         ADD",
+                "2         ddeaded8ad8e   fa2c8cc4f281   1.5kB        5kB       broken    broken    broken    2         RUN",
             ]
         );
     }

@@ -86,3 +86,43 @@ fn filters_ask_configs_and_views_where_they_have_to() {
         assert_eq!(listed("reference", "localhost/*:1").len(), 2);
     });
 }
+
+/// What `du -x` says, in bytes.
+fn du(path: &Path) -> u64 {
+    let out = std::process::Command::new("du").args(["-x", "-s", "-B1"]).arg(path).output().unwrap();
+    String::from_utf8(out.stdout).unwrap().split_whitespace().next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn the_shares_of_the_disk_add_up_to_what_du_says() {
+    in_own_namespace(|bench| {
+        let rootlay = bench.open();
+        let large = "x".repeat(100_000);
+        let base: Files<'_> = &[("etc/", ""), ("etc/a", &large)];
+        rootlay.load(load(bench.image("app", &[base, &[("b", &large), (".wh.etc", "")]]))).unwrap();
+        rootlay.load(load(bench.image("other", &[base]))).unwrap();
+        rootlay.load(load(bench.image("third", &[&[("c", &large)]]))).unwrap();
+        let view = rootlay.mount(writable("localhost/app:1", "work")).unwrap();
+        fs::write(view.target.join("file"), &large).unwrap();
+        fs::hard_link(view.target.join("file"), view.target.join("again")).unwrap();
+        fs::write(bench.path("root/partial/sha256").join("ab"), &large).unwrap();
+        rustix::fs::syncfs(fs::File::open(bench.path("root")).unwrap()).unwrap();
+        let usage = rootlay.disk_usage().unwrap();
+        assert_eq!(usage.shares.iter().map(|share| share.bytes).sum::<u64>(), du(&bench.path("root")));
+        let counts: Vec<_> = usage.shares.iter().map(|share| (share.kind, share.count, share.active)).collect();
+        assert_eq!(counts, [("Images", 3, 1), ("Layers", 3, 2), ("Blobs", 9, 4), ("Views", 1, 1), ("Other", 0, 0)]);
+        assert!(usage.shares[1].reclaimable > 100_000 && usage.shares[1].reclaimable < 200_000, "{:?}", usage.shares);
+        assert!(usage.shares[4].reclaimable > 100_000);
+        // The file has two names and is there once.
+        assert!((100_000..200_000).contains(&usage.views[0].bytes), "{:?}", usage.views);
+        let shared = usage.layers.iter().filter(|layer| layer.images == 2).count();
+        assert_eq!((usage.layers.len(), shared), (3, 1));
+        assert_eq!(usage.images.iter().filter(|image| image.shared > 200_000).count(), 2);
+        // What goes with an image is what removing it frees.
+        let third = usage.images.iter().find(|image| image.names[0].reference.repository() == "third").unwrap();
+        let before = du(&bench.path("root"));
+        remove(&rootlay, "localhost/third:1", Force::No).unwrap();
+        let freed = before - du(&bench.path("root"));
+        assert!(freed.abs_diff(third.unique) <= 16_384, "{freed} {}", third.unique);
+    });
+}
