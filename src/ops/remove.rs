@@ -115,7 +115,7 @@ impl Rootlay {
                 let decision = decide(&after, &text, &rules);
                 if let Ok(decision) = &decision {
                     after.apply(&decision.change);
-                    whole.then(decision.change.clone());
+                    whole.then(&decision.change);
                 }
                 decisions.push(decision);
             }

@@ -14,7 +14,7 @@ use super::mark;
 use super::record::{self, Durability};
 use super::staging::{Item, Staging};
 use super::sweep::Freed;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, ErrorKind, Result};
 use crate::oci::{Algorithm, Digest};
 use crate::sys::errno::SysError;
 
@@ -44,7 +44,7 @@ impl Change {
     }
 
     /// Adds a change that comes after this one.
-    pub fn then(&mut self, next: Self) {
+    pub fn then(&mut self, next: &Self) {
         let touched = next.touched();
         self.write.retain(|record| !touched.contains(&record.id));
         self.delete.retain(|id| !touched.contains(id));
@@ -88,7 +88,11 @@ impl Store {
         let (change, answer) = decide(&before)?;
         if change != Change::default() {
             self.write_change(staging, &change)?;
-            self.write_index(staging)?;
+            match self.write_index(staging) {
+                // Images are removed because the disk is full. The next command makes up for it.
+                Err(error) if error.kind() == ErrorKind::NoSpace => tracing::debug!(%error, "index.json is old"),
+                result => result?,
+            }
         } else if reach == Reach::Changed {
             return Ok((answer, Freed::default()));
         }
@@ -147,9 +151,13 @@ impl Store {
     fn write_change(&self, staging: &Staging<'_>, change: &Change) -> Result<()> {
         // What needs space comes first: a full disk changes nothing.
         let drafts = self.drafts(staging, change)?;
-        let whole = change.touched().len() > 1;
+        let mut whole = change.touched().len() > 1;
         if whole {
-            record::write(staging, &self.images, UNFINISHED, change, Durability::Synced)?;
+            match record::write(staging, &self.images, UNFINISHED, change, Durability::Synced) {
+                // Images are removed because the disk is full: rather one by one than not at all.
+                Err(error) if error.kind() == ErrorKind::NoSpace && change.write.is_empty() => whole = false,
+                result => result?,
+            }
         }
         self.put(staging, change, &drafts)?;
         if whole {

@@ -91,7 +91,7 @@ impl Catalog {
         let meant: Vec<&Former> = former.iter().filter_map(|former| former.get(before)).collect();
         let Some(first) = meant.first() else {
             let known = former.iter().map(|former| former.len()).max().unwrap_or_default();
-            let message = format!("No such image: {shown}: the history of the tag has {known} earlier images");
+            let message = format!("No such image: {shown}: the history of the tag ends with @{{{known}}}");
             return Err(Error::new(ErrorKind::NotFound, message));
         };
         let found = self.images.iter().filter(|image| meant.iter().any(|former| former.image == image.id));

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::tree::{Node, NodeKind, Tree, read_tree_with};
 
-/// Every path of a state root except locks, with kind, mode, owner, content and xattrs. Times and link counts are left out:
+/// Every path of a state root except locks and times of use, with kind, mode, owner, content and xattrs. Times and link counts are left out:
 /// staging touches directories.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreListing(Tree);
@@ -14,7 +14,7 @@ impl StoreListing {
     /// Reads a state root; mounted views are left out.
     pub fn read(root: &Path) -> Self {
         let tree = if root.exists() {
-            read_tree_with(root, |path| path != b"/locks" && !path.ends_with(b"/merged")).unwrap()
+            read_tree_with(root, |path| path != b"/locks" && path != b"/used" && !path.ends_with(b"/merged")).unwrap()
         } else {
             Tree::new()
         };

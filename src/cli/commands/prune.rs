@@ -53,10 +53,7 @@ impl PruneArgs {
 
     /// Docker's words for what goes.
     pub fn what(&self) -> &'static str {
-        match self.all {
-            false => "all dangling images",
-            true => "all images without at least one view associated to them",
-        }
+        if self.all { "all images without at least one view associated to them" } else { "all dangling images" }
     }
 }
 

@@ -81,6 +81,10 @@ impl Rootlay {
     /// Everything that has to be read before the store is locked.
     fn facts(&self, request: &PruneRequest) -> Result<Facts> {
         let catalog = self.store.catalog()?;
+        for record in &catalog.unreadable {
+            let warning = "cannot be read: nothing is freed until it is removed";
+            self.progress.warning(&format!("the image record {} {warning}", record.file));
+        }
         let mut selected = BTreeMap::new();
         for image in &catalog.images {
             self.cancel.check()?;

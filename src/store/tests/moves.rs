@@ -43,7 +43,7 @@ fn s18_a_tag_remembers_what_it_named_before() {
     for (text, expected) in [("app", "c"), ("app@{0}", "c"), ("app@{1}", "b"), ("app:latest@{2}", "a")] {
         assert_eq!(found(&store, text).unwrap(), [digest(expected)], "{text}");
     }
-    assert_eq!(error(&store, "app@{3}"), "No such image: app:latest@{3}: the history of the tag has 2 earlier images");
+    assert_eq!(error(&store, "app@{3}"), "No such image: app:latest@{3}: the history of the tag ends with @{2}");
     assert_eq!(error(&store, "other@{1}"), "No such image: other:latest");
     assert!(error(&store, &format!("{}@{{1}}", digest("a"))).ends_with("is no tag: only tags have a history"));
     for text in ["app@{}", "app@{-1}", "app@{x}", "app@1", "app{1}", "@{1}", "app@{99999999999999999999}"] {

@@ -1,5 +1,6 @@
 //! Whole use cases on the real kernel: each test is a thread with a mount namespace of its own. They need root.
 
+mod full;
 mod images;
 mod looks;
 mod transfers;
