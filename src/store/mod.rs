@@ -68,7 +68,6 @@ pub use names::{Resolved, ResolvedBy, drop_unused_manifests, same_repository, st
 pub use shelf::{Found, Kind};
 pub use staging::{Item, Staging};
 pub use sweep::Freed;
-pub use sweep::{Change, Freed};
 pub use usage::Row;
 pub use views::{Access, State, View, ViewDir, ViewOptions, ViewRecord, check_view_name, part};
 
