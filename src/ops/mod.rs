@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! load, import, pull ─► install ─► unpack (per layer, in parallel) ─► lowers (correction) ─► record
+//! save, push ◄── outgoing (blobs that are not here)
 //! mount, remount ─► lowers ─► attach            unmount, rm ─► liveness
 //! images, inspect, views, info: what is there   remove: names and images away
 //! ```
@@ -20,11 +21,13 @@ mod liveness;
 mod load;
 mod lowers;
 mod mount;
+mod outgoing;
 mod parallel;
 mod pull;
 mod push;
 mod remove;
 mod rm;
+mod save;
 mod target;
 mod tee;
 mod transfer;
@@ -57,6 +60,7 @@ pub use mount::{Flag, MountRequest};
 pub use pull::{Freshness, News, PlannedLayer, PullPlan, PullRequest, Pulled};
 pub use push::{PushRequest, Pushed};
 pub use remove::{Force, RemoveRequest, Removed};
+pub use save::{ArchiveFormat, SaveRequest, SaveTo};
 pub use unmount::{Detach, UnmountRequest, Which};
 pub use views::ViewInfo;
 
