@@ -48,6 +48,10 @@ pub enum Phase {
     LayerAlreadyExists,
     /// The registry had it in this other repository of its own.
     MountedFrom(String),
+    /// The bytes of a layer go into an archive; `advance` counts them.
+    Saving,
+    /// The archive has them all.
+    Saved,
 }
 
 /// Receives what happens. Every method is called from any thread.

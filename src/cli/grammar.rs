@@ -28,6 +28,7 @@ use super::commands::pull::PullArgs;
 use super::commands::push::PushArgs;
 use super::commands::rm::RmArgs;
 use super::commands::rmi::RmiArgs;
+use super::commands::save::SaveArgs;
 use super::commands::search::SearchArgs;
 use super::commands::tag::TagArgs;
 use super::commands::tags::TagsArgs;
@@ -119,6 +120,8 @@ pub enum Command {
     Images(ImagesArgs),
     /// Upload an image to a registry
     Push(PushArgs),
+    /// Write images to an archive
+    Save(SaveArgs),
     /// Authenticate to a registry
     Login(LoginArgs),
     /// Log out from a registry
@@ -199,6 +202,8 @@ pub enum ImageCommand {
     /// Remove images
     #[command(visible_alias = "remove")]
     Rm(RmiArgs),
+    /// Write images to an archive
+    Save(SaveArgs),
     /// Search Docker Hub for images
     Search(SearchArgs),
     /// Give names to an image, or list what a tag named before
@@ -237,6 +242,7 @@ pub enum SystemCommand {
 pub enum Action {
     Pull(PullArgs),
     Push(PushArgs),
+    Save(SaveArgs),
     Login(LoginArgs),
     Logout(LogoutArgs),
     Search(SearchArgs),
@@ -273,6 +279,7 @@ impl From<Command> for Action {
         match command {
             Command::Pull(args) | Command::Image(Group { command: ImageCommand::Pull(args) }) => Self::Pull(args),
             Command::Push(args) | Command::Image(Group { command: ImageCommand::Push(args) }) => Self::Push(args),
+            Command::Save(args) | Command::Image(Group { command: ImageCommand::Save(args) }) => Self::Save(args),
             Command::Search(args) | Command::Image(Group { command: ImageCommand::Search(args) }) => Self::Search(args),
             Command::Manifest(Group { command: ManifestCommand::Inspect(args) }) => Self::ManifestInspect(args),
             Command::Login(args) => Self::Login(args),
@@ -315,6 +322,7 @@ impl Action {
         let connection = match self {
             Self::Pull(args) => &args.registry.connection,
             Self::Push(args) => &args.registry.connection,
+            Self::Save(args) => &args.connection,
             Self::Search(args) => &args.registry.connection,
             Self::Tags(args) => &args.registry.connection,
             Self::Digest(args) => &args.registry.connection,

@@ -12,6 +12,8 @@ pub enum Topic {
     Pulling,
     /// An image goes to a registry.
     Pushing,
+    /// An image goes into an archive.
+    Saving,
     /// A registry is asked something about a name.
     Asking,
     /// Credentials are checked or forgotten.
@@ -40,6 +42,7 @@ impl Topic {
         Some(match action {
             Action::Pull(_) => Self::Pulling,
             Action::Push(_) => Self::Pushing,
+            Action::Save(_) => Self::Saving,
             Action::Digest(_) | Action::ManifestInspect(_) | Action::Tags(_) | Action::Search(_) => Self::Asking,
             Action::Login(_) | Action::Logout(_) => Self::Credentials,
             Action::Load(_) | Action::Import(_) => Self::Loading,
@@ -78,10 +81,10 @@ pub fn hints(errors: &[Told], topic: Option<Topic>) -> Vec<&'static str> {
 fn hint(topic: Topic, kind: ErrorKind) -> Option<&'static str> {
     use Topic::{
         Asking, Credentials, Images, Loading, Mounting, MountingOn, Pulling, Pushing, Remounting, RemovingImages,
-        RemovingViews, Unmounting,
+        RemovingViews, Saving, Unmounting,
     };
     match (topic, kind) {
-        (Pulling | Pushing | Asking, ErrorKind::Unreachable | ErrorKind::DigestMismatch) => {
+        (Pulling | Pushing | Saving | Asking, ErrorKind::Unreachable | ErrorKind::DigestMismatch) => {
             Some("`--explain` shows which servers were tried, and what they said")
         }
         (_, ErrorKind::Unreachable | ErrorKind::DigestMismatch) => {
@@ -91,7 +94,7 @@ fn hint(topic: Topic, kind: ErrorKind) -> Option<&'static str> {
         (Credentials, ErrorKind::Authentication) => None,
         (_, ErrorKind::Authentication) => Some("`rootlay login REGISTRY` stores credentials for a registry"),
         (_, ErrorKind::RateLimited) => Some("registries allow more to users who are known: see `rootlay login`"),
-        (Pushing | Mounting | Images | RemovingImages, ErrorKind::NotFound) => {
+        (Pushing | Saving | Mounting | Images | RemovingImages, ErrorKind::NotFound) => {
             Some("`rootlay images` lists the images that are here")
         }
         (Remounting | Unmounting | RemovingViews, ErrorKind::NotFound) => Some("`rootlay mounts` lists the views"),

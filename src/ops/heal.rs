@@ -46,7 +46,7 @@ impl Rootlay {
     }
 
     /// Writes down that a writable view is not mounted.
-    pub(super) fn save(&self, view: &ViewDir, mut record: ViewRecord) -> Result<()> {
+    pub(super) fn save_view(&self, view: &ViewDir, mut record: ViewRecord) -> Result<()> {
         record.state = State::Mounted;
         record.device = None;
         // No boot: nothing that is mounted is this view.
@@ -65,7 +65,7 @@ impl Rootlay {
                 record.state = State::Mounted;
                 view.write(&self.store.stage()?, &record)
             }
-            Verdict::Save => self.save(&view, record),
+            Verdict::Save => self.save_view(&view, record),
             Verdict::Remove => self.store.remove_view(&self.store.stage()?, view),
         }
     }

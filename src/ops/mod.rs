@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! load, import, pull ─► install ─► unpack (per layer, in parallel) ─► lowers (correction) ─► record
+//! save, push ◄── outgoing (blobs that are not here)
 //! mount, remount ─► lowers ─► attach            unmount, rm ─► liveness
 //! images, inspect, history, tree, views, info: what is there   tag, remove, prune: names and images away
 //! ```
@@ -22,6 +23,7 @@ mod liveness;
 mod load;
 mod lowers;
 mod mount;
+mod outgoing;
 mod parallel;
 mod pin;
 mod prune;
@@ -29,6 +31,7 @@ mod pull;
 mod push;
 mod remove;
 mod rm;
+mod save;
 mod tag;
 mod target;
 mod tee;
@@ -68,6 +71,7 @@ pub use prune::{PruneFilters, PruneRequest, PruneScope, Pruned, SystemPruned};
 pub use pull::{Freshness, News, PlannedLayer, PullPlan, PullRequest, Pulled};
 pub use push::{PushRequest, Pushed};
 pub use remove::{Force, RemovalPlan, RemoveRequest, Removed, Selected};
+pub use save::{ArchiveFormat, SaveRequest, SaveTo};
 pub use tag::TagEntry;
 pub use tree::{ImageTree, TreeLayer};
 pub use unmount::{Detach, UnmountRequest, Which};

@@ -1,19 +1,17 @@
 //! Push: an image of the store into a registry, with the bytes of its manifest as they came.
 
-use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::outgoing::{self, Fetch, Picked};
 use super::parallel::{self, Check};
-use super::tee::Tee;
 use super::{Registries, Rootlay};
-use crate::content::Ingest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::oci::media_type::is_foreign_layer;
 use crate::oci::{Descriptor, Digest, Document, MAX_DOCUMENT, Manifest, Platform, Reference, parse_document};
 use crate::progress::{Phase, Task};
-use crate::source::{Arrived, Destination, Outgoing, Remote, Waiting};
-use crate::store::{Catalog, ImageRecord, Item, ManifestRecord, Staging};
+use crate::source::{Arrived, Destination, Outgoing, Waiting};
+use crate::store::{Catalog, Item, ManifestRecord, Staging};
 
 /// What to push, and where to.
 #[derive(Debug, Clone)]
@@ -46,18 +44,9 @@ impl Rootlay {
     /// [`Usage`](ErrorKind::Usage) for a destination with a digest, or none; those of registries.
     pub fn push(&self, registries: &Registries, request: &PushRequest) -> Result<Pushed> {
         let staging = self.store.stage()?;
-        let host = Platform::host();
         let catalog = self.store.catalog()?;
-        let wanted = request.platform.as_ref();
-        let found = super::images::resolve(&catalog, &request.image, wanted.unwrap_or(&host))?;
-        let fits = |image: &&&ImageRecord| wanted.is_none_or(|wanted| wanted.rank(&image.platform).is_some());
-        let image = found.images.iter().find(fits).ok_or_else(|| {
-            let message = format!("no image {} for {}", request.image, wanted.unwrap_or(&host));
-            Error::new(ErrorKind::NotFound, message)
-        })?;
-        let name = found.name(image);
+        let Picked { image, manifest, name } = outgoing::pick(&catalog, &request.image, request.platform.as_ref())?;
         let reference = destination(request, name.map(|name| &name.reference))?;
-        let manifest = image.manifest(name).ok_or_else(|| Error::new(ErrorKind::Failed, "image without a manifest"))?;
         let documents = [&manifest.digest, &image.id];
         staging.rely_on(documents.into_iter().chain(&manifest.layers).cloned().map(Item::Blob))?;
 
@@ -156,7 +145,14 @@ impl Push<'_> {
         }
         let content = self.rootlay.store.content();
         if content.size_of(digest)?.is_none() {
-            self.fetch(job, check)?;
+            let fetch = Fetch {
+                rootlay: self.rootlay,
+                registries: self.registries,
+                staging: self.staging,
+                catalog: self.catalog,
+                named: Some(self.reference),
+            };
+            fetch.blob(self.manifest, job.blob, &|phase| self.show(job, phase), check)?;
         }
         let from = self.elsewhere(digest);
         self.show(job, Phase::Pushing);
@@ -191,49 +187,13 @@ impl Push<'_> {
 
     /// Another repository of the same registry that has the blob, as far as the store knows.
     fn elsewhere(&self, blob: &Digest) -> Option<Reference> {
-        let has = |manifest: &&ManifestRecord| manifest.layers.contains(blob);
-        let manifests = self.catalog.images.iter().flat_map(|image| &image.manifests);
-        let mut origins = std::iter::once(self.manifest).chain(manifests).filter(has).filter_map(origin);
-        origins.find(|origin| {
+        if !self.manifest.layers.contains(blob) {
+            return None;
+        }
+        outgoing::origins(self.catalog, self.manifest, blob).find(|origin| {
             origin.registry() == self.reference.registry() && origin.repository() != self.reference.repository()
         })
     }
-
-    /// Brings a blob that was never needed here: its layer had come with another image.
-    fn fetch(&self, job: &Job<'_>, check: Check<'_>) -> Result<()> {
-        let Descriptor { digest, size, .. } = job.blob;
-        let Some(origin) = origin(self.manifest) else {
-            let message = format!("blob {digest} is not here, and {} is no registry", self.manifest.origin);
-            return Err(Error::new(ErrorKind::NotFound, message));
-        };
-        self.staging.rely_on([Item::Blob(digest.clone())])?;
-        let repository = if origin.registry() == self.reference.registry() {
-            self.registries.repository(&origin)?
-        } else {
-            self.registries.unnamed_repository(&origin)?
-        };
-        let partial = self.rootlay.store.partial(digest, *size, check)?;
-        let retrying = |delay| self.show(job, Phase::Retrying(delay));
-        self.show(job, Phase::Downloading);
-        let old = partial.dir.open_file(partial.name.as_bytes())?.take(partial.kept);
-        let input = old.chain(repository.fetch(job.blob, partial.kept, 0, Waiting { check, retrying: &retrying }));
-        let watch = |_| check();
-        let fetched = Tee::new(Box::new(input), Ingest::resume(partial, digest, *size), &watch).finish();
-        match fetched {
-            Ok(ingest) => ingest.commit(self.rootlay.store.content()),
-            Err(error) => {
-                if error.kind() == ErrorKind::DigestMismatch {
-                    self.rootlay.store.cut_partial(digest, 0)?;
-                }
-                Err(error.context(format!("blob {digest} of {origin}")))
-            }
-        }
-    }
-}
-
-/// The registry that a manifest came from.
-fn origin(manifest: &ManifestRecord) -> Option<Reference> {
-    manifest.origin.strip_prefix("docker://")?.parse().ok()
 }
 
 #[cfg(test)]

@@ -160,7 +160,7 @@ impl Rootlay {
         }
         match record.access {
             Access::ReadOnly => self.store.remove_view(&self.store.stage()?, view),
-            Access::Writable => self.save(&view, record),
+            Access::Writable => self.save_view(&view, record),
         }
     }
 

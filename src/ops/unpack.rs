@@ -11,9 +11,10 @@ use super::tee::{Step, Tee};
 use super::transfer;
 use crate::compression::Compression;
 use crate::content::Ingest;
-use crate::error::{Context, ErrorKind, Result};
+use crate::error::{Context, Error, ErrorKind, Result};
 use crate::layer::{self, LayerIndex, UnpackOptions, Unpacked};
-use crate::oci::{Descriptor, DiffId};
+use crate::oci::media_type::is_foreign_layer;
+use crate::oci::{Descriptor, DiffId, Digest};
 use crate::progress::{Phase, Task};
 use crate::source::Source;
 use crate::store::{self, Found, Item, Kind, LayerLock};
@@ -46,11 +47,45 @@ pub(super) fn layers(run: &Run<'_>, source: &dyn Source, layers: &[(&Descriptor,
     let workers = workers(run, source);
     if source.remote().is_some() {
         jobs = transfer::announce(run, jobs, workers)?;
+    } else {
+        check_complete(run, source, &jobs)?;
     }
     parallel::each(&jobs, workers, run.cancel, |job, check| {
         let tried = || format!("layer {} ({})", job.number, job.blob.digest);
         job.carry_out(run, source, check).context(tried)
     })
+}
+
+/// Each layer has to be here or in the source: an archive may have left out those of a base image. Says which are not,
+/// before anything is unpacked. A foreign layer gets an error of its own.
+fn check_complete(run: &Run<'_>, source: &dyn Source, jobs: &[Job<'_>]) -> Result<()> {
+    let mut missing = Vec::new();
+    for Job { blob, diff_id, .. } in jobs.iter().filter(|job| !is_foreign_layer(&job.blob.media_type)) {
+        let known = missing.iter().any(|(digest, _)| *digest == &blob.digest);
+        if !known && !source.has_blob(blob)? && !is_here(run, diff_id)? {
+            missing.push((&blob.digest, *diff_id));
+        }
+    }
+    let each = |(digest, diff_id): &(&Digest, &DiffId)| format!("blob {digest} (diff ID {diff_id})");
+    match missing.as_slice() {
+        [] => Ok(()),
+        [one] => Err(Error::refused(format!("the layer is neither here nor in the source: {}", each(one)))),
+        all => {
+            let all: Vec<String> = all.iter().map(each).collect();
+            let message = format!("{} layers are neither here nor in the source: {}", all.len(), all.join(", "));
+            Err(Error::refused(message))
+        }
+    }
+}
+
+/// Whether a layer is unpacked already. What is left of an earlier boot is taken away.
+fn is_here(run: &Run<'_>, diff_id: &DiffId) -> Result<bool> {
+    match run.store.find(Kind::Layer, &diff_id.0, &run.named)? {
+        Found::Usable(_) => return Ok(true),
+        Found::Stale => run.store.discard_stale(&run.staging, Kind::Layer, &diff_id.0)?,
+        Found::Missing => {}
+    }
+    Ok(false)
 }
 
 /// How many layers at once. Those that come over a network wait for it most of the time.
@@ -66,12 +101,7 @@ fn workers(run: &Run<'_>, source: &dyn Source) -> usize {
 impl Job<'_> {
     /// Whether the layer is unpacked already. What is left of an earlier boot is taken away.
     pub(super) fn is_here(&self, run: &Run<'_>) -> Result<bool> {
-        match run.store.find(Kind::Layer, &self.diff_id.0, &run.named)? {
-            Found::Usable(_) => return Ok(true),
-            Found::Stale => run.store.discard_stale(&run.staging, Kind::Layer, &self.diff_id.0)?,
-            Found::Missing => {}
-        }
-        Ok(false)
+        is_here(run, self.diff_id)
     }
 
     fn carry_out(&self, run: &Run<'_>, source: &dyn Source, check: Check<'_>) -> Result<()> {
@@ -131,9 +161,10 @@ impl Job<'_> {
         Ingest::new(run.staging.dir(), &self.blob.digest, self.blob.size)
     }
 
-    /// Stores the blob of a layer that is unpacked already.
+    /// Stores the blob of a layer that is unpacked already, if the source has it.
     fn store_blob(&self, run: &Run<'_>, source: &dyn Source, check: Check<'_>) -> Result<()> {
-        if run.store.content().size_of(&self.blob.digest)? == Some(self.blob.size) {
+        let stored = run.store.content().size_of(&self.blob.digest)? == Some(self.blob.size);
+        if stored || !source.has_blob(self.blob)? {
             return Ok(());
         }
         let watch = |_| check();

@@ -17,7 +17,7 @@ use super::{Candidate, Kind, Source, embedded, legacy};
 use crate::cancel::Cancel;
 use crate::error::{Context, Error, Result};
 use crate::oci::json::{self, null_is_default};
-use crate::oci::{Descriptor, Digest, ImageConfig, Reference};
+use crate::oci::{Descriptor, DiffId, Digest, ImageConfig, Reference};
 
 /// The list of images.
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -108,6 +108,7 @@ fn image(archive: &Archive, synthesis: &mut Synthesis<'_>, entry: &Entry) -> Res
         return Err(Error::refused(format!("{layers} layers but {diff_ids} diff IDs: expected one for each layer")));
     }
     let layers = entry.layers.iter().zip(&config.diff_ids);
+    check_complete(archive, layers.clone())?;
     let layers = layers.map(|(path, diff_id)| synthesis.layer(checked(path)?, diff_id)).collect::<Result<_>>()?;
     let mut names = Vec::new();
     for text in &entry.repo_tags {
@@ -118,6 +119,18 @@ fn image(archive: &Archive, synthesis: &mut Synthesis<'_>, entry: &Entry) -> Res
         }
     }
     Ok(Candidate { names, tag: None, descriptor: synthesis.image(bytes, layers)? })
+}
+
+/// Says which layers are not in the archive, where some are not. Its paths do not say what the blob of a layer is, so
+/// one that is unpacked already does not help.
+fn check_complete<'a>(archive: &Archive, layers: impl Iterator<Item = (&'a String, &'a DiffId)>) -> Result<()> {
+    let missing = layers.filter(|(path, _)| checked(path).is_ok_and(|path| matches!(archive.open(path), Ok(None))));
+    let missing =
+        missing.map(|(path, diff_id)| format!("layer {} is missing (diff ID {diff_id})", path.escape_debug()));
+    match missing.collect::<Vec<_>>() {
+        missing if missing.is_empty() => Ok(()),
+        missing => Err(Error::refused(missing.join(", "))),
+    }
 }
 
 /// A path of `manifest.json`: it must stay in the archive. (It is a key of a table here, but elsewhere it is not.)

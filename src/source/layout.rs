@@ -6,7 +6,7 @@ use std::io::Read;
 use serde::Deserialize;
 
 use super::docker;
-use super::files::Files;
+use super::files::{Files, Found};
 use super::names;
 use super::resolve::document;
 use super::{Candidate, Kind, Source, embedded};
@@ -52,10 +52,15 @@ impl<F: Files> Layout<F> {
             Candidate { names, tag, descriptor }
         };
         let mut layout = Self { files, kind, images: entries.map(candidate).collect() };
-        if kind == Kind::Archive && layout.images.iter().any(|image| image.names.is_empty()) {
+        if kind == Kind::DockerLayout && layout.images.iter().any(|image| image.names.is_empty()) {
             layout.names_of_docker()?;
         }
         Ok(layout)
+    }
+
+    fn find(&self, digest: &Digest) -> Result<Option<Found>> {
+        let path = format!("blobs/{}/{}", digest.algorithm().as_str(), digest.hex());
+        self.files.find(&path).context(|| format!("blob {digest}"))
     }
 
     /// Gives images without a full name those of `manifest.json`, which Docker puts beside `index.json`.
@@ -112,13 +117,16 @@ impl<F: Files> Source for Layout<F> {
             return Ok(content);
         }
         let Descriptor { digest, size, .. } = descriptor;
-        let path = format!("blobs/{}/{}", digest.algorithm().as_str(), digest.hex());
-        let found = self.files.find(&path).context(|| format!("blob {digest}"))?;
+        let found = self.find(digest)?;
         let found = found.ok_or_else(|| missing(descriptor))?;
         if found.size != *size {
             return Err(Error::refused(format!("blob {digest}: expected {size} bytes, got {}", found.size)));
         }
         Ok(found.content)
+    }
+
+    fn has_blob(&self, descriptor: &Descriptor) -> Result<bool> {
+        Ok(descriptor.data.is_some() || self.find(&descriptor.digest)?.is_some())
     }
 }
 

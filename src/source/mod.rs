@@ -63,6 +63,8 @@ pub enum Kind {
     Layout,
     /// A tar of an OCI layout.
     Archive,
+    /// A tar of an OCI layout that is an archive of `docker save` as well (Docker 25 and later).
+    DockerLayout,
     /// An archive of `docker save`.
     DockerArchive,
     /// A repository of a registry.
@@ -82,6 +84,12 @@ pub trait Source: Debug + Send + Sync {
     /// # Errors
     /// Refused naming the digest, if the source should have the blob and has not.
     fn open_blob(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>>;
+
+    /// Whether the source has a blob, as far as it can tell without a transfer. An archive may leave out layers that
+    /// whoever reads it has (`save --without`).
+    fn has_blob(&self, _descriptor: &Descriptor) -> Result<bool> {
+        Ok(true)
+    }
 
     /// The blobs of layers, where reading them is a transfer: what came of it is worth keeping.
     fn remote(&self) -> Option<&dyn Remote> {
@@ -174,7 +182,8 @@ fn open_archive(path: &Path, scratch: &Dir, cancel: &Cancel) -> Result<Archive> 
 }
 
 fn layout_in(archive: Archive) -> Result<Box<dyn Source>> {
-    Ok(Box::new(Layout::open(archive, Kind::Archive)?))
+    let kind = if archive.contains(docker::MANIFEST) { Kind::DockerLayout } else { Kind::Archive };
+    Ok(Box::new(Layout::open(archive, kind)?))
 }
 
 fn docker_in(archive: &Archive, cancel: &Cancel) -> Result<Box<dyn Source>> {

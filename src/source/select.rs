@@ -13,7 +13,8 @@ use crate::oci::{Descriptor, Platform, Reference};
 ///
 /// A layout gives the image of the tag (the exact text of its annotation, else a full name, else the tag of a full
 /// name, else a digest), or its only one. An archive of `docker save` gives the named image or all. A bare archive
-/// whose images all have full names gives all, as `docker load` does. Entries of one name that differ by platform are
+/// whose images all have full names gives all, as `docker load` does; one that is an archive of `docker save` as well
+/// gives those without a name too. Entries of one name that differ by platform are
 /// one image: the descriptor is then that of an index that is made here and embedded in it.
 ///
 /// # Errors
@@ -31,6 +32,7 @@ pub fn select(source: &dyn Source, spec: &SourceSpec) -> Result<Vec<Candidate>> 
             Ok(vec![one(source, found)?])
         }
         SourceSpec::Path(_) | SourceSpec::Stdin if source.kind() == Kind::DockerArchive => Ok(merged(images)),
+        SourceSpec::Path(_) | SourceSpec::Stdin if source.kind() == Kind::DockerLayout => all(source, images),
         SourceSpec::Path(_) | SourceSpec::Stdin if source.kind() == Kind::Archive => all_or_one(source, images),
         _ => Ok(vec![one(source, images)?]),
     }
@@ -109,6 +111,12 @@ fn all_or_one(source: &dyn Source, images: Vec<Candidate>) -> Result<Vec<Candida
     if images.iter().any(|image| image.names.is_empty()) {
         return Ok(vec![one(source, images)?]);
     }
+    all(source, images)
+}
+
+/// All images: entries of one name are one, an entry without a name is one of its own.
+fn all(source: &dyn Source, images: Vec<Candidate>) -> Result<Vec<Candidate>> {
+    let (nameless, images): (Vec<_>, Vec<_>) = images.into_iter().partition(|image| image.names.is_empty());
     let mut named: Vec<(Reference, Vec<Candidate>)> = Vec::new();
     for image in images {
         for name in &image.names {
@@ -119,7 +127,8 @@ fn all_or_one(source: &dyn Source, images: Vec<Candidate>) -> Result<Vec<Candida
             }
         }
     }
-    let images: Result<Vec<Candidate>> = named.into_iter().map(|(_, group)| one(source, group)).collect();
+    let named = named.into_iter().map(|(_, group)| one(source, group));
+    let images: Result<Vec<Candidate>> = named.chain(nameless.into_iter().map(Ok)).collect();
     Ok(merged(images?))
 }
 

@@ -44,8 +44,8 @@ mod record;
 mod shelf;
 mod staging;
 mod sweep;
-mod uses;
 mod usage;
+mod uses;
 mod views;
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ pub mod pull;
 pub mod push;
 pub mod rm;
 pub mod rmi;
+pub mod save;
 pub mod search;
 pub mod system_prune;
 pub mod tag;
@@ -43,6 +44,7 @@ pub fn run(action: Action, host: &Host, out: &mut Output) -> Outcome {
     match action {
         Action::Pull(args) => pull::run(args, host, out),
         Action::Push(args) => push::run(args, host, out),
+        Action::Save(args) => save::run(args, host),
         Action::Login(args) => login::run(&args, host, out),
         Action::Logout(args) => logout::run(args, host, out),
         Action::Tags(args) => tags::run(&args, host, out),

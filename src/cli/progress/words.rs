@@ -23,6 +23,8 @@ pub fn word(phase: &Phase) -> Cow<'static, str> {
         Phase::Pushed => "Pushed",
         Phase::LayerAlreadyExists => "Layer already exists",
         Phase::MountedFrom(repository) => return Cow::Owned(format!("Mounted from {repository}")),
+        Phase::Saving => "Saving",
+        Phase::Saved => "Saved",
         _ => "Working",
     })
 }
@@ -36,7 +38,7 @@ fn retrying(delay: Duration) -> String {
 
 /// Whether bytes are counted in this phase.
 pub fn counts(phase: &Phase) -> bool {
-    matches!(phase, Phase::Downloading | Phase::Pushing | Phase::Extracting)
+    matches!(phase, Phase::Downloading | Phase::Pushing | Phase::Extracting | Phase::Saving)
 }
 
 /// Whether nothing more is going to happen to the task.
@@ -49,6 +51,7 @@ pub fn is_last(phase: &Phase) -> bool {
             | Phase::Pushed
             | Phase::LayerAlreadyExists
             | Phase::MountedFrom(_)
+            | Phase::Saved
     )
 }
 

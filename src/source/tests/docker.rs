@@ -155,10 +155,20 @@ fn an_archive_of_docker_25_may_be_read_either_way() {
     let file = bench.file("a.tar", &tree.tar());
     let bare = bench.open(&SourceSpec::Path(file.clone())).unwrap();
     let docker = bench.open(&SourceSpec::DockerArchive { file, reference: None }).unwrap();
-    assert_eq!((bare.kind(), docker.kind()), (Kind::Archive, Kind::DockerArchive));
+    assert_eq!((bare.kind(), docker.kind()), (Kind::DockerLayout, Kind::DockerArchive));
     let (real, made) = (bare.images().unwrap().remove(0), docker.images().unwrap().remove(0));
     assert_eq!(real.names, made.names);
     assert_eq!(real.descriptor.digest, descriptor(&image).digest);
     let (real, made) = (resolve(&*bare, &real.descriptor, None), resolve(&*docker, &made.descriptor, None));
     assert_eq!(real.unwrap().manifest.layers, made.unwrap().manifest.layers);
+}
+
+#[test]
+fn all_layers_that_are_missing_are_named_with_their_diff_ids() {
+    let mut tree = archive(&["a", "b", "./c", "d"], &[b"a", b"b", b"c", b"d"], &Value::Null);
+    tree.put("b", b"b");
+    tree.put("c", b"c");
+    let [a, d] = [b"a", b"d"].map(|layer| Digest::of(layer));
+    let words = format!("layer a is missing (diff ID {a}), layer d is missing (diff ID {d})");
+    refused(Bench::new().open_file(&tree.tar()), &words);
 }

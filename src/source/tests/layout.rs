@@ -36,11 +36,13 @@ fn row_134_unknown_files_are_ignored_and_missing_blobs_named() {
     let resolved = resolve(&*source, &image, None).unwrap();
     let layer = &resolved.manifest.layers[0];
     assert_eq!(read(&*source, layer).unwrap(), b"layer");
+    assert!(source.has_blob(layer).unwrap());
     for missing in [layer, &resolved.manifest.config, &image] {
         let path = bench.path("layout/blobs/sha256").join(missing.digest.hex());
         let bytes = std::fs::read(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         refused(read(&*source, missing), &format!("blob {} is missing", missing.digest));
+        assert!(!source.has_blob(missing).unwrap());
         std::fs::write(&path, bytes).unwrap();
     }
     std::fs::remove_file(bench.path("layout/blobs/sha256").join(image.digest.hex())).unwrap();
@@ -168,7 +170,7 @@ fn an_oci_archive_takes_names_from_docker_where_it_has_none_itself() {
     ]);
     tree.json("manifest.json", &entries);
     let source = bench.open_file(&tree.tar()).unwrap();
-    assert_eq!(source.kind(), Kind::Archive);
+    assert_eq!(source.kind(), Kind::DockerLayout);
     let images = source.images().unwrap();
     assert_eq!(names(&images), [vec!["a:1", "b:2"], vec!["c:3"]]);
     assert_eq!(images[0].tag.as_deref(), Some("latest"));

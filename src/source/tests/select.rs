@@ -124,6 +124,10 @@ fn a_bare_archive_gives_all_images_if_all_have_full_names() {
     tree.top(&[named, unnamed]);
     bench.file("a.tar", &tree.tar());
     assert_eq!(all(SourceSpec::Path(file.clone())).unwrap_err().kind(), ErrorKind::Failed);
+    // Docker's list of images says that all are meant, named or not.
+    tree.json("manifest.json", &json!([]));
+    bench.file("a.tar", &tree.tar());
+    assert_eq!(names(&all(SourceSpec::Path(file)).unwrap()), [vec!["a:1"], vec![]]);
     // A directory is no archive: there a tag chooses.
     tree.write(&bench.path("layout"));
     assert_eq!(all(SourceSpec::Path(bench.path("layout"))).unwrap_err().kind(), ErrorKind::Failed);
