@@ -2,12 +2,6 @@
 
 use rootlay::{Error, Result};
 use serde::de::IgnoredAny;
-use serde_json::Value;
-
-/// One object of a listing, as `{{json .}}` prints it: `<`, `>` and `&` are escaped.
-pub fn line(object: &Value) -> String {
-    object.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
-}
 
 /// A document with a line for each value, indented by tabs (`json.Indent`). Everything else stays as it came: the order
 /// of the keys, the spelling of numbers. What a terminal would obey is escaped.
@@ -98,10 +92,5 @@ mod tests {
     fn a_document_does_not_command_the_terminal() {
         let text = indent("{\"a\":\"\u{9b}1m\u{202e}\u{7f}ü\"}".as_bytes()).unwrap();
         assert_eq!(text, "{\n\t\"a\": \"\\u009b1m\\u202e\\u007fü\"\n}");
-    }
-
-    #[test]
-    fn an_object_of_a_listing_is_escaped_for_html() {
-        assert_eq!(line(&serde_json::json!({"a": "<b> & c"})), r#"{"a":"\u003cb\u003e \u0026 c"}"#);
     }
 }

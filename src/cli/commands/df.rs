@@ -6,35 +6,46 @@ use serde_json::{Value, json};
 
 use super::super::failure::Outcome;
 use super::super::host::Host;
-use super::super::listing::{Field, Listing, NONE, NOT_APPLICABLE};
+use super::super::listing::{Listing, NONE, NOT_APPLICABLE, RowType};
 use super::super::output::Output;
 use super::super::time::Moment;
 use super::super::units::human_size;
 
-const SHARES: &[Field] = &[
-    ("Type", "TYPE"),
-    ("TotalCount", "TOTAL"),
-    ("Active", "ACTIVE"),
-    ("Size", "SIZE"),
-    ("Reclaimable", "RECLAIMABLE"),
-    ("Bytes", "BYTES"),
-    ("ReclaimableBytes", "RECLAIMABLE BYTES"),
-];
+const SHARES: RowType = RowType {
+    type_name: "*formatter.diskUsageContext",
+    fields: &[
+        ("Type", "TYPE"),
+        ("TotalCount", "TOTAL"),
+        ("Active", "ACTIVE"),
+        ("Size", "SIZE"),
+        ("Reclaimable", "RECLAIMABLE"),
+        ("Bytes", "BYTES"),
+        ("ReclaimableBytes", "RECLAIMABLE BYTES"),
+    ],
+};
 const SHARE_COLUMNS: &[&str] = &["Type", "TotalCount", "Active", "Size", "Reclaimable"];
 
-const IMAGES: &[Field] = &[
-    ("Repository", "REPOSITORY"),
-    ("Tag", "TAG"),
-    ("ID", "IMAGE ID"),
-    ("CreatedSince", "CREATED"),
-    ("Size", "SIZE"),
-    ("SharedSize", "SHARED SIZE"),
-    ("UniqueSize", "UNIQUE SIZE"),
-    ("Views", "VIEWS"),
-];
-const LAYERS: &[Field] = &[("DiffID", "DIFF ID"), ("Size", "SIZE"), ("Images", "IMAGES")];
-const VIEWS: &[Field] =
-    &[("Name", "NAME"), ("Image", "IMAGE"), ("Mode", "MODE"), ("Size", "SIZE"), ("Status", "STATUS")];
+const IMAGES: RowType = RowType {
+    type_name: "*formatter.diskUsageImageContext",
+    fields: &[
+        ("Repository", "REPOSITORY"),
+        ("Tag", "TAG"),
+        ("ID", "IMAGE ID"),
+        ("CreatedSince", "CREATED"),
+        ("Size", "SIZE"),
+        ("SharedSize", "SHARED SIZE"),
+        ("UniqueSize", "UNIQUE SIZE"),
+        ("Views", "VIEWS"),
+    ],
+};
+const LAYERS: RowType = RowType {
+    type_name: "*formatter.diskUsageLayerContext",
+    fields: &[("DiffID", "DIFF ID"), ("Size", "SIZE"), ("Images", "IMAGES")],
+};
+const VIEWS: RowType = RowType {
+    type_name: "*formatter.diskUsageViewContext",
+    fields: &[("Name", "NAME"), ("Image", "IMAGE"), ("Mode", "MODE"), ("Size", "SIZE"), ("Status", "STATUS")],
+};
 
 /// Counts the blocks of every file below the state root once, so that the sizes add up to what `du -x` says of it.
 /// RECLAIMABLE is what no view needs. Layers count with what was made of them for mounts; Other is what downloads left
@@ -46,7 +57,7 @@ pub struct DfArgs {
     #[arg(id = "version", short = 'v', long = "verbose", conflicts_with = "format")]
     verbose: bool,
 
-    /// `table` or `json`
+    /// `table`, `json`, `table TEMPLATE` or a Go template
     #[arg(long)]
     format: Option<String>,
 }
@@ -57,9 +68,9 @@ pub fn run(args: &DfArgs, host: &Host, out: &mut Output) -> Outcome {
     if !args.verbose {
         return Listing::new(SHARES, usage.shares.iter().map(share)).print(format, SHARE_COLUMNS, out);
     }
-    for (title, listing, fields) in sections(&usage, Moment::now()) {
+    for (title, listing, kind) in sections(&usage, Moment::now()) {
         out.lines([format!("{title} space usage:"), String::new()])?;
-        out.lines(listing.table(&fields.iter().map(|(name, _)| *name).collect::<Vec<_>>()).lines())?;
+        out.lines(listing.table(&kind.fields.iter().map(|(name, _)| *name).collect::<Vec<_>>()).lines())?;
         out.line("")?;
     }
     Ok(())
@@ -81,7 +92,7 @@ fn share(share: &Share) -> Vec<Value> {
     ]
 }
 
-fn sections(usage: &DiskUsage, now: Moment) -> [(&'static str, Listing, &'static [Field]); 3] {
+fn sections(usage: &DiskUsage, now: Moment) -> [(&'static str, Listing, RowType); 3] {
     let layers = usage.layers.iter().map(|layer| {
         let values = [layer.id.0.short().to_owned(), human_size(layer.bytes), layer.images.to_string()];
         values.map(Value::from).to_vec()

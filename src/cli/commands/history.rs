@@ -8,19 +8,22 @@ use serde_json::Value;
 use super::super::failure::Outcome;
 use super::super::grammar::{go_bool, parsed};
 use super::super::host::Host;
-use super::super::listing::{Field, Listing, NOT_APPLICABLE, ellipsis};
+use super::super::listing::{Listing, NOT_APPLICABLE, RowType, ellipsis};
 use super::super::output::Output;
 use super::super::time::Moment;
 use super::super::units::human_size;
 
-const FIELDS: &[Field] = &[
-    ("ID", "IMAGE"),
-    ("CreatedSince", "CREATED"),
-    ("CreatedAt", "CREATED AT"),
-    ("CreatedBy", "CREATED BY"),
-    ("Size", "SIZE"),
-    ("Comment", "COMMENT"),
-];
+const FIELDS: RowType = RowType {
+    type_name: "*image.historyContext",
+    fields: &[
+        ("ID", "IMAGE"),
+        ("CreatedSince", "CREATED"),
+        ("CreatedAt", "CREATED AT"),
+        ("CreatedBy", "CREATED BY"),
+        ("Size", "SIZE"),
+        ("Comment", "COMMENT"),
+    ],
+};
 /// What stands for the images that a registry does not tell of.
 const MISSING: &str = "<missing>";
 /// The longest command of a table, in characters.
@@ -44,7 +47,7 @@ pub struct HistoryArgs {
     #[arg(short, long)]
     quiet: bool,
 
-    /// `table` or `json`
+    /// `table`, `json`, `table TEMPLATE` or a Go template
     #[arg(long)]
     format: Option<String>,
 

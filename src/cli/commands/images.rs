@@ -1,5 +1,6 @@
 //! `rootlay images`
 
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use clap::{Args, CommandFactory as _};
@@ -38,7 +39,7 @@ pub struct ImagesArgs {
     #[arg(short, long = "filter", value_name = "KEY=VALUE")]
     filters: Vec<String>,
 
-    /// `table` or `json`
+    /// `table`, `json`, `table TEMPLATE` or a Go template
     #[arg(long)]
     format: Option<String>,
 
@@ -65,17 +66,52 @@ pub fn run(args: &ImagesArgs, host: &Host, out: &mut Output) -> Outcome {
     if let Some(pattern) = args.pattern.as_ref().filter(|_| images.is_empty()) {
         hint(pattern, host);
     }
-    let columns = Columns { digests: args.digests, whole: args.no_trunc };
-    let mut rows = rows(&images, args.digests);
+    let own = args.format.clone().filter(|format| !format.is_empty());
+    let configured = || (!args.quiet && !args.tree).then(docker_format).flatten();
+    let mut format = own.or_else(configured).map(|format| format.trim_matches(' ').to_owned());
+    if let Some(raw) = raw(format.as_deref(), args) {
+        format = Some(raw);
+    }
+    if let Some(format) = &mut format
+        && args.digests
+        && format.strip_prefix("table").is_some_and(|template| !template.is_empty() && !template.contains(".Digest"))
+    {
+        format.push_str("\\t{{.Digest}}");
+    }
+    let format = format.as_deref().filter(|format| *format != "table");
+    let digests = args.digests || format.is_some_and(|format| format.contains("{{.Digest}}"));
+    let columns = Columns { digests, whole: args.no_trunc };
+    let mut rows = rows(&images, digests);
     sort(&mut rows, args.sort);
     if args.tree {
         return out.lines(tree(&rows, columns, Moment::now()));
     }
-    let format = args.format.as_deref().filter(|format| !format.is_empty());
-    if args.quiet && format.is_none_or(|format| format == "table") {
+    if args.quiet && format.is_none() {
         return out.lines(rows.iter().map(|row| row.shown_id(columns)));
     }
     listing(&rows, columns, Moment::now()).print(format, default_fields(args.digests), out)
+}
+
+/// The template that stands for `raw`.
+fn raw(format: Option<&str>, args: &ImagesArgs) -> Option<String> {
+    if format != Some("raw") {
+        return None;
+    }
+    if args.quiet {
+        return Some("image_id: {{.ID}}".to_owned());
+    }
+    let digest = if args.digests { "digest: {{.Digest}}\n" } else { "" };
+    let end = "image_id: {{.ID}}\ncreated_at: {{.CreatedAt}}\nvirtual_size: {{.Size}}\n";
+    Some(format!("repository: {{{{.Repository}}}}\ntag: {{{{.Tag}}}}\n{digest}{end}"))
+}
+
+/// What Docker's own configuration file makes the default.
+fn docker_format() -> Option<String> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let dir = variable("DOCKER_CONFIG").or_else(|| Some(variable("HOME")?.join(".docker")))?;
+    let config: serde_json::Value = serde_json::from_slice(&std::fs::read(dir.join("config.json")).ok()?).ok()?;
+    let format = config.get("imagesFormat")?.as_str()?;
+    Some(format.to_owned()).filter(|format| !format.is_empty())
 }
 
 /// Somebody may have meant the command of that name.

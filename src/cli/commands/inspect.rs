@@ -12,14 +12,19 @@ use super::super::failure::{Failure, Outcome, Told};
 use super::super::grammar::parsed;
 use super::super::host::Host;
 use super::super::output::Output;
+use super::super::printable;
+use super::super::template::{Template, TemplateError};
+
+/// The exit code for a template that is wrong, or does not fit.
+const BAD_TEMPLATE: u8 = 64;
 
 /// `GraphDriver.Data` of an image has the directories that a mount of it consists of, top first, as `LowerDir`; that of
 /// a view has `UpperDir`, `WorkDir` and `MergedDir` as well. A name that both have is the image's.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// `json` prints the array in one line
-    #[arg(short, long, value_parser = form)]
-    format: Option<Compact>,
+    /// `json` prints the array in one line, a Go template a line for each name
+    #[arg(short, long)]
+    format: Option<String>,
 
     /// Look only for an image, or only for a view
     #[arg(long = "type", value_name = "TYPE")]
@@ -46,18 +51,8 @@ pub enum Scope {
     Views,
 }
 
-/// The one format besides the default.
-#[derive(Debug, Clone, Copy)]
-struct Compact;
-
-fn form(text: &str) -> Result<Compact, String> {
-    match text {
-        "json" => Ok(Compact),
-        _ => Err("expected `json`; templates are not supported".to_owned()),
-    }
-}
-
 pub fn run(args: &InspectArgs, scope: Scope, host: &Host, out: &mut Output) -> Outcome {
+    let form = Form::parse(args.format.as_deref().unwrap_or_default())?;
     let engine = host.open()?;
     let mut found = Vec::new();
     let mut errors: Vec<Told> = Vec::new();
@@ -67,8 +62,50 @@ pub fn run(args: &InspectArgs, scope: Scope, host: &Host, out: &mut Output) -> O
             Err(error) => errors.push(error.into()),
         }
     }
-    out.line(&render(&found, args.format.is_some()))?;
-    Failure::unless_empty(errors)
+    let template = match form {
+        Form::Array { compact } => {
+            out.line(&render(&found, compact))?;
+            return Failure::unless_empty(errors);
+        }
+        Form::Template(template) => template,
+    };
+    if found.is_empty() {
+        out.line("")?;
+    }
+    let mut is_wrong = false;
+    for value in found {
+        match template.execute_strictly(&value.into()) {
+            Ok(text) => out.line(&printable::lines(&text))?,
+            Err(error) => {
+                is_wrong = true;
+                errors.push(wrong(&error).into());
+            }
+        }
+    }
+    if is_wrong { Err(Failure::Template(errors, BAD_TEMPLATE)) } else { Failure::unless_empty(errors) }
+}
+
+/// What is printed of each object.
+#[derive(Debug)]
+enum Form {
+    Array { compact: bool },
+    Template(Template),
+}
+
+impl Form {
+    fn parse(text: &str) -> Outcome<Self> {
+        match text {
+            "" => Ok(Self::Array { compact: false }),
+            "json" => Ok(Self::Array { compact: true }),
+            text => Template::parse(text)
+                .map(Self::Template)
+                .map_err(|error| Failure::Template(vec![wrong(&error).into()], BAD_TEMPLATE)),
+        }
+    }
+}
+
+fn wrong(error: &TemplateError) -> Error {
+    Error::new(ErrorKind::Failed, error.to_string())
 }
 
 fn find(engine: &Rootlay, name: &str, scope: Scope, platform: Option<&Platform>) -> Result<Value> {
@@ -112,5 +149,12 @@ mod tests {
         assert_eq!(render(&[], false), "[]");
         assert_eq!(render(&[json!({"Id": "x"})], false), "[\n    {\n        \"Id\": \"x\"\n    }\n]");
         assert_eq!(render(&[json!({"Id": "x"}), json!(1)], true), "[{\"Id\":\"x\"},1]");
+    }
+
+    #[test]
+    fn s49_a_bad_template_has_an_exit_code_of_its_own() {
+        assert_eq!(Form::parse("{{").unwrap_err().exit_code(), 64);
+        assert!(matches!(Form::parse("json"), Ok(Form::Array { compact: true })));
+        assert!(matches!(Form::parse("{{.Id}}"), Ok(Form::Template(_))));
     }
 }

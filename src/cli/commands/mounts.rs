@@ -4,14 +4,13 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use clap::Args;
 use rootlay::ops::{Access, ViewInfo};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::failure::Outcome;
-use super::super::grammar::{Format, format};
 use super::super::host::Host;
+use super::super::listing::{Listing, NONE, RowType};
 use super::super::output::Output;
 use super::super::printable;
-use super::super::table::Table;
 use super::super::time::Moment;
 
 #[derive(Debug, Args)]
@@ -20,58 +19,68 @@ pub struct MountsArgs {
     #[arg(short, long)]
     quiet: bool,
 
-    /// `table` or `json`
-    #[arg(long, value_parser = format, default_value = "table")]
-    format: Format,
+    /// `table`, `json`, `table TEMPLATE` or a Go template
+    #[arg(long)]
+    format: Option<String>,
 }
 
+const FIELDS: RowType = RowType {
+    type_name: "*formatter.viewContext",
+    fields: &[
+        ("Name", "NAME"),
+        ("Image", "IMAGE"),
+        ("ImageID", "IMAGE ID"),
+        ("Mode", "MODE"),
+        ("Target", "TARGET"),
+        ("CreatedSince", "CREATED"),
+        ("CreatedAt", "CREATED AT"),
+        ("Mounted", "MOUNTED"),
+        ("Status", "STATUS"),
+    ],
+};
+const COLUMNS: &[&str] = &["Name", "Image", "Mode", "Target", "CreatedSince", "Status"];
+
 pub fn run(args: &MountsArgs, host: &Host, out: &mut Output) -> Outcome {
-    if args.quiet {
+    let format = args.format.as_deref().filter(|format| !format.is_empty());
+    if args.quiet && format.is_none_or(|format| format == "table") {
         let views = host.open()?.views()?;
         return out.lines(views.iter().map(|view| printable::word(view.name.as_bytes())));
     }
-    list(args.format, host, out)
+    list(format, host, out)
 }
 
 /// Prints the views.
-pub fn list(format: Format, host: &Host, out: &mut Output) -> Outcome {
+pub fn list(format: Option<&str>, host: &Host, out: &mut Output) -> Outcome {
     let views = host.open()?.views()?;
-    match format {
-        Format::Table => out.lines(table(&views, Moment::now()).lines()),
-        Format::Json => out.lines(views.iter().map(|view| json(view).to_string())),
-    }
+    listing(&views, Moment::now()).print(format, COLUMNS, out)
 }
 
-fn table(views: &[ViewInfo], now: Moment) -> Table {
-    let mut table = Table::new(&["NAME", "IMAGE", "MODE", "TARGET", "CREATED", "STATUS"]);
-    for view in views {
-        table.row(vec![
-            printable::word(view.name.as_bytes()),
-            image(view),
-            mode(view).to_owned(),
-            printable::word(view.target.as_os_str().as_bytes()),
-            Moment::from(view.created).ago(now),
-            status(view),
-        ]);
-    }
-    table
+fn listing(views: &[ViewInfo], now: Moment) -> Listing {
+    Listing::new(FIELDS, views.iter().map(|view| row(view, now)))
 }
 
-fn json(view: &ViewInfo) -> serde_json::Value {
-    json!({
-        "Name": view.name,
-        "Image": view.image,
-        "ImageID": view.image_id.as_ref().map(ToString::to_string),
-        "Mode": mode(view),
-        "Target": view.target.to_string_lossy(),
-        "CreatedAt": Moment::from(view.created).go_string(),
-        "Mounted": view.mounted,
-        "Status": status(view),
-    })
+fn row(view: &ViewInfo, now: Moment) -> Vec<Value> {
+    let created = Moment::from(view.created);
+    vec![
+        json!(view.name),
+        json!(image(view)),
+        json!(view.image_id.as_ref().map(ToString::to_string)),
+        json!(mode(view)),
+        json!(target(view)),
+        json!(created.ago(now)),
+        json!(created.go_string()),
+        json!(view.mounted),
+        json!(status(view)),
+    ]
+}
+
+/// The directory; what is no text of it is escaped.
+fn target(view: &ViewInfo) -> String {
+    view.target.to_str().map_or_else(|| printable::word(view.target.as_os_str().as_bytes()), str::to_owned)
 }
 
 fn image(view: &ViewInfo) -> String {
-    if view.image.is_empty() { "<none>".to_owned() } else { printable::word(view.image.as_bytes()) }
+    if view.image.is_empty() { NONE.to_owned() } else { view.image.clone() }
 }
 
 fn mode(view: &ViewInfo) -> &'static str {
@@ -83,7 +92,7 @@ fn mode(view: &ViewInfo) -> &'static str {
 
 fn status(view: &ViewInfo) -> String {
     match &view.broken {
-        Some(why) => format!("broken: {}", printable::word(why.as_bytes())),
+        Some(why) => format!("broken: {why}"),
         None if view.mounted => "mounted".to_owned(),
         None => "saved".to_owned(),
     }
@@ -109,7 +118,7 @@ mod tests {
         };
         let now = Moment::from(UNIX_EPOCH + Duration::from_secs(5));
         let views = [view("a", true, None), view("b", false, None), view("c", false, Some("cut\noff"))];
-        let lines: Vec<String> = table(&views, now).lines().collect();
+        let lines: Vec<String> = listing(&views, now).table(COLUMNS).lines().collect();
         assert_eq!(
             lines,
             [

@@ -5,19 +5,21 @@ use std::cmp::Reverse;
 use clap::Args;
 use rootlay::ops::Hit;
 use rootlay::{Error, ErrorKind, Result};
-use serde_json::json;
+use serde_json::Value;
 
 use super::super::failure::Outcome;
 use super::super::filters;
-use super::super::go_json;
-use super::super::grammar::{Format, format, go_bool};
+use super::super::grammar::go_bool;
 use super::super::host::Host;
-use super::super::listing::ellipsis;
+use super::super::listing::{Listing, RowType, ellipsis};
 use super::super::output::Output;
-use super::super::printable;
 use super::super::registry::RegistryArgs;
-use super::super::table::Table;
 
+const FIELDS: RowType = RowType {
+    type_name: "*registry.searchContext",
+    fields: &[("Name", "NAME"), ("Description", "DESCRIPTION"), ("StarCount", "STARS"), ("IsOfficial", "OFFICIAL")],
+};
+const COLUMNS: &[&str] = &["Name", "Description", "StarCount", "IsOfficial"];
 const DEFAULT_LIMIT: i64 = 25;
 const MAX_LIMIT: usize = 100;
 /// The longest description of a table, in characters.
@@ -39,9 +41,9 @@ pub struct SearchArgs {
     #[arg(long)]
     no_trunc: bool,
 
-    /// `table` or `json`
-    #[arg(long, value_parser = format, default_value = "table")]
-    format: Format,
+    /// `table`, `json`, `table TEMPLATE` or a Go template
+    #[arg(long)]
+    format: Option<String>,
 
     /// What to search Docker Hub for; `HOST/TERM` searches the catalogue of another registry
     #[arg(value_name = "TERM")]
@@ -64,10 +66,9 @@ pub fn run(args: &SearchArgs, host: &Host, out: &mut Output) -> Outcome {
     let mut hits = registries.search(&args.term, limit)?;
     hits.retain(|hit| wanted.fits(hit));
     hits.sort_by_key(|hit| Reverse(hit.stars));
-    match args.format {
-        Format::Table => out.lines(table(&hits, args.no_trunc).lines()),
-        Format::Json => out.lines(hits.iter().map(|hit| json(hit, args.no_trunc))),
-    }
+    let format = args.format.as_deref().filter(|format| !format.is_empty());
+    let is_json = format.is_some_and(|format| format.contains("json"));
+    listing(&hits, args.no_trunc, is_json).print(format, COLUMNS, out)
 }
 
 fn failed(message: String) -> Error {
@@ -118,26 +119,18 @@ impl Wanted {
     }
 }
 
-fn table(hits: &[Hit], whole: bool) -> Table {
-    let mut table = Table::new(&["NAME", "DESCRIPTION", "STARS", "OFFICIAL"]);
-    for hit in hits {
-        table.row(vec![
-            printable::word(hit.name.as_bytes()),
-            printable::word(description(hit, whole).as_bytes()),
-            hit.stars.to_string(),
-            if hit.official { "[OK]".to_owned() } else { String::new() },
-        ]);
-    }
-    table
-}
-
-fn json(hit: &Hit, whole: bool) -> String {
-    go_json::line(&json!({
-        "Description": description(hit, whole),
-        "IsOfficial": hit.official.to_string(),
-        "Name": hit.name,
-        "StarCount": hit.stars.to_string(),
-    }))
+/// JSON has the truth where a table has a mark.
+fn listing(hits: &[Hit], whole: bool, is_json: bool) -> Listing {
+    let official = |hit: &Hit| match hit.official {
+        official if is_json => official.to_string(),
+        true => "[OK]".to_owned(),
+        false => String::new(),
+    };
+    let row = |hit: &Hit| {
+        let values = [hit.name.clone(), description(hit, whole), hit.stars.to_string(), official(hit)];
+        values.map(Value::from).to_vec()
+    };
+    Listing::new(FIELDS, hits.iter().map(row))
 }
 
 /// The description in one line, cut unless it is wanted whole.
@@ -164,7 +157,7 @@ mod tests {
     fn s44_columns_and_json_are_dockers() {
         let long = "0123456789".repeat(5);
         let hits = [hit("busybox", "Busybox base\nimage.", 3300, true), hit("me/busy<box>", &long, 0, false)];
-        let lines: Vec<String> = table(&hits, false).lines().collect();
+        let lines: Vec<String> = listing(&hits, false, false).table(COLUMNS).lines().collect();
         assert_eq!(
             lines,
             [
@@ -173,12 +166,13 @@ mod tests {
                 "me/busy<box>   01234567890123456789012345678901234567890123…   0         ",
             ]
         );
-        assert!(table(&hits, true).lines().any(|line| line.contains(&long)));
+        assert!(listing(&hits, true, false).table(COLUMNS).lines().any(|line| line.contains(&long)));
+        let json = listing(&hits, false, true).text("json").unwrap();
         assert_eq!(
-            json(&hits[0], false),
+            json.lines().next().unwrap(),
             r#"{"Description":"Busybox base image.","IsOfficial":"true","Name":"busybox","StarCount":"3300"}"#
         );
-        assert!(json(&hits[1], false).contains(r#""IsOfficial":"false","Name":"me/busy\u003cbox\u003e""#));
+        assert!(json.contains(r#""IsOfficial":"false","Name":"me/busy\u003cbox\u003e""#));
         assert_eq!(description(&hit("x", &"ü".repeat(45), 0, false), false), "ü".repeat(45));
     }
 

@@ -5,19 +5,20 @@ use rootlay::oci::Reference;
 use serde_json::json;
 
 use super::super::failure::{Failure, Outcome};
-use super::super::go_json;
-use super::super::grammar::{Format, format, parsed};
+use super::super::grammar::parsed;
 use super::super::host::Host;
+use super::super::listing::{Listing, RowType};
 use super::super::output::Output;
-use super::super::printable;
 use super::super::registry::RegistryArgs;
-use super::super::table::Table;
+
+const FIELDS: RowType =
+    RowType { type_name: "*registry.tagContext", fields: &[("Repository", "REPOSITORY"), ("Tag", "TAG")] };
 
 #[derive(Debug, Args)]
 pub struct TagsArgs {
-    /// `table` or `json`; without it one tag for each line
-    #[arg(long, value_parser = format)]
-    format: Option<Format>,
+    /// `table`, `json`, `table TEMPLATE` or a Go template; without it one tag for each line
+    #[arg(long)]
+    format: Option<String>,
 
     /// The repository whose tags are listed
     #[arg(value_name = "REPOSITORY", value_parser = parsed(str::parse::<Reference>))]
@@ -33,24 +34,15 @@ pub fn run(args: &TagsArgs, host: &Host, out: &mut Output) -> Outcome {
         return Err(Failure::usage(format!("expected a repository without tag or digest, got `{repository}`")));
     }
     let tags = host.registries(args.registry.options(host)?)?.tags(repository)?;
-    out.lines(lines(repository, &tags, args.format))
+    match args.format.as_deref().filter(|format| !format.is_empty()) {
+        None => listing(repository, &tags).print_field("Tag", out),
+        format => listing(repository, &tags).print(format, &["Tag"], out),
+    }
 }
 
-fn lines(repository: &Reference, tags: &[String], format: Option<Format>) -> Vec<String> {
-    let shown = tags.iter().map(|tag| printable::word(tag.as_bytes()));
-    match format {
-        None => shown.collect(),
-        Some(Format::Table) => {
-            let mut table = Table::new(&["TAG"]);
-            shown.for_each(|tag| table.row(vec![tag]));
-            table.lines().collect()
-        }
-        Some(Format::Json) => {
-            let name = repository.familiar_name();
-            let object = |tag: &String| go_json::line(&json!({ "Repository": name, "Tag": tag }));
-            tags.iter().map(object).collect()
-        }
-    }
+fn listing(repository: &Reference, tags: &[String]) -> Listing {
+    let name = repository.familiar_name();
+    Listing::new(FIELDS, tags.iter().map(|tag| vec![json!(name), json!(tag)]))
 }
 
 #[cfg(test)]
@@ -61,9 +53,10 @@ mod tests {
     fn tags_are_lines() {
         let repository: Reference = "busybox".parse().unwrap();
         let tags = ["latest".to_owned(), "1\u{1b}".to_owned()];
-        assert_eq!(lines(&repository, &tags, None), ["latest", "1\\u{1b}"]);
-        assert_eq!(lines(&repository, &tags[..1], Some(Format::Table)), ["TAG", "latest"]);
-        assert_eq!(lines(&repository, &tags[..1], Some(Format::Json)), [r#"{"Repository":"busybox","Tag":"latest"}"#]);
-        assert!(lines(&repository, &[], None).is_empty());
+        let listing = listing(&repository, &tags);
+        assert_eq!(listing.table(&["Tag"]).lines().collect::<Vec<_>>(), ["TAG", "latest", "1\\u{1b}"]);
+        let json = listing.text("json").unwrap();
+        assert_eq!(json.lines().next(), Some(r#"{"Repository":"busybox","Tag":"latest"}"#));
+        assert_eq!(listing.text("{{.Repository}}:{{.Tag}}").unwrap(), "busybox:latest\nbusybox:1\\u{1b}\n");
     }
 }

@@ -8,30 +8,33 @@ use serde_json::{Value, json};
 use super::super::failure::Outcome;
 use super::super::grammar::parsed;
 use super::super::host::Host;
-use super::super::listing::{Field, Listing, NONE, NOT_APPLICABLE, ellipsis};
+use super::super::listing::{Listing, NONE, NOT_APPLICABLE, RowType, ellipsis};
 use super::super::output::Output;
 use super::super::printable;
 use super::super::time::Moment;
 use super::super::units::human_size;
 use super::history::MAX_COMMAND;
 
-const FIELDS: &[Field] = &[
-    ("Layer", "LAYER"),
-    ("DiffID", "DIFF ID"),
-    ("Digest", "DIGEST"),
-    ("CompressedSize", "COMPRESSED"),
-    ("CompressedBytes", "COMPRESSED BYTES"),
-    ("Size", "SIZE"),
-    ("Bytes", "BYTES"),
-    ("Added", "ADDED"),
-    ("Changed", "CHANGED"),
-    ("Deleted", "DELETED"),
-    ("Images", "IMAGES"),
-    ("CreatedSince", "CREATED"),
-    ("CreatedAt", "CREATED AT"),
-    ("CreatedBy", "CREATED BY"),
-    ("Comment", "COMMENT"),
-];
+const FIELDS: RowType = RowType {
+    type_name: "*image.treeContext",
+    fields: &[
+        ("Layer", "LAYER"),
+        ("DiffID", "DIFF ID"),
+        ("Digest", "DIGEST"),
+        ("CompressedSize", "COMPRESSED"),
+        ("CompressedBytes", "COMPRESSED BYTES"),
+        ("Size", "SIZE"),
+        ("Bytes", "BYTES"),
+        ("Added", "ADDED"),
+        ("Changed", "CHANGED"),
+        ("Deleted", "DELETED"),
+        ("Images", "IMAGES"),
+        ("CreatedSince", "CREATED"),
+        ("CreatedAt", "CREATED AT"),
+        ("CreatedBy", "CREATED BY"),
+        ("Comment", "COMMENT"),
+    ],
+};
 const COLUMNS: &[&str] =
     &["Layer", "DiffID", "Digest", "CompressedSize", "Size", "Added", "Changed", "Deleted", "Images", "CreatedBy"];
 
@@ -44,7 +47,7 @@ pub struct TreeArgs {
     #[arg(long)]
     no_trunc: bool,
 
-    /// `table` or `json`
+    /// `table`, `json`, `table TEMPLATE` or a Go template
     #[arg(long)]
     format: Option<String>,
 

@@ -2,46 +2,64 @@
 
 pub mod images;
 
-use serde_json::{Map, Value};
+use rootlay::{Error, ErrorKind, Result};
+use serde_json::Value;
 
 use super::failure::Outcome;
-use super::go_json;
 use super::output::Output;
 use super::printable;
 use super::table::Table;
+use super::template::TemplateError;
+use super::template::listing::Format;
+
+pub use super::template::listing::Columns as RowType;
 
 /// What stands where there is nothing to name.
 pub const NONE: &str = "<none>";
 /// What stands where something does not apply.
 pub const NOT_APPLICABLE: &str = "N/A";
 
-/// A field of a listing: its name in templates and in JSON, and what stands over it in a table.
-pub type Field = (&'static str, &'static str);
-
 /// Rows, each with a value for every field.
 #[derive(Debug)]
 pub struct Listing {
-    fields: &'static [Field],
+    kind: RowType,
     rows: Vec<Vec<Value>>,
 }
 
 impl Listing {
-    /// Rows of these fields, with the values in the same order.
-    pub fn new(fields: &'static [Field], rows: impl IntoIterator<Item = Vec<Value>>) -> Self {
-        Self { fields, rows: rows.into_iter().collect() }
+    /// Rows of this kind, with the values in the order of its fields.
+    pub fn new(kind: RowType, rows: impl IntoIterator<Item = Vec<Value>>) -> Self {
+        Self { kind, rows: rows.into_iter().collect() }
     }
 
     /// Prints the rows. `columns` are the fields of the table that stands for `table` alone.
+    ///
+    /// # Errors
+    /// What is wrong with a template; nothing is printed then.
     pub fn print(&self, format: Option<&str>, columns: &[&str], out: &mut Output) -> Outcome {
-        match format.map(str::trim) {
-            Some("json") => out.lines(self.rows.iter().map(|row| self.json(row))),
-            _ => out.lines(self.table(columns).lines()),
+        match format.map(|format| format.trim_matches(' ')) {
+            None | Some("" | "table") => out.lines(self.table(columns).lines()),
+            Some(format) => out.raw(self.text(format)?.as_bytes()),
         }
+    }
+
+    /// What a template, or `json`, makes of the rows.
+    pub fn text(&self, format: &str) -> Result<String> {
+        let wrong = |error: TemplateError| Error::new(ErrorKind::Failed, error.to_string());
+        // JSON has escapes of its own.
+        let is_json = format.contains("json");
+        let value = |value: &Value| match value {
+            Value::String(text) if !is_json => printable::word(text.as_bytes()).into(),
+            other => other.clone().into(),
+        };
+        let rows = self.rows.iter().map(|row| row.iter().map(value).collect());
+        let text = Format::parse(format, "").and_then(|format| format.render(&self.kind, rows)).map_err(wrong)?;
+        Ok(if is_json { printable::lines(&text) } else { text })
     }
 
     /// Prints one field of each row.
     pub fn print_field(&self, name: &str, out: &mut Output) -> Outcome {
-        let place = self.fields.iter().position(|(field, _)| *field == name);
+        let place = self.kind.fields.iter().position(|(field, _)| *field == name);
         let values = self.rows.iter().filter_map(|row| row.get(place?));
         out.lines(values.map(cell))
     }
@@ -49,19 +67,13 @@ impl Listing {
     /// The table of these fields.
     pub fn table(&self, columns: &[&str]) -> Table {
         let places: Vec<usize> =
-            columns.iter().filter_map(|name| self.fields.iter().position(|(field, _)| field == name)).collect();
-        let header: Vec<&str> = places.iter().map(|&place| self.fields[place].1).collect();
+            columns.iter().filter_map(|name| self.kind.fields.iter().position(|(field, _)| field == name)).collect();
+        let header: Vec<&str> = places.iter().map(|&place| self.kind.fields[place].1).collect();
         let mut table = Table::new(&header);
         for row in &self.rows {
             table.row(places.iter().map(|&place| row.get(place).map(cell).unwrap_or_default()).collect());
         }
         table
-    }
-
-    /// A row as `{{json .}}` prints it.
-    fn json(&self, row: &[Value]) -> String {
-        let pairs = self.fields.iter().zip(row).map(|((field, _), value)| ((*field).to_owned(), value.clone()));
-        go_json::line(&Value::Object(pairs.collect::<Map<_, _>>()))
     }
 }
 
@@ -90,13 +102,14 @@ mod tests {
 
     use super::*;
 
-    const FIELDS: &[Field] = &[("Name", "NAME"), ("Live", "LIVE"), ("More", "MORE")];
+    const KIND: RowType = RowType {
+        type_name: "*formatter.testContext",
+        fields: &[("Name", "NAME"), ("Live", "LIVE"), ("More", "MORE")],
+    };
 
     fn listing() -> Listing {
-        Listing::new(
-            FIELDS,
-            [vec![json!("<a>"), json!(true), json!(null)], vec![json!("b\u{1b}"), json!(false), json!("x")]],
-        )
+        let one = vec![json!("<a>"), json!(true), json!(null)];
+        Listing::new(KIND, [one, vec![json!("b\u{1b}"), json!(false), json!("x")]])
     }
 
     #[test]
@@ -107,8 +120,23 @@ mod tests {
 
     #[test]
     fn s71_json_has_sorted_keys_and_gos_escapes() {
-        let listing = listing();
-        assert_eq!(listing.json(&listing.rows[0]), r#"{"Live":true,"More":null,"Name":"\u003ca\u003e"}"#);
+        let json = listing().text("json").unwrap();
+        assert_eq!(json.lines().next(), Some(r#"{"Live":true,"More":null,"Name":"\u003ca\u003e"}"#));
+        assert!(json.ends_with("\"Name\":\"b\\u001b\"}\n"), "{json}");
+    }
+
+    #[test]
+    fn s71_templates_make_lines_or_a_table() {
+        assert_eq!(listing().text("{{.Name}}:{{.Live}}").unwrap(), "<a>:true\nb\\u{1b}:false\n");
+        assert_eq!(
+            listing().text("table {{.Name}}\\t{{.Live}}").unwrap(),
+            "NAME      LIVE\n<a>       true\nb\\u{1b}   false\n"
+        );
+        let error = listing().text("{{.Foo}}").unwrap_err();
+        let words = "template parsing error: template: :1:2: executing \"\" at <.Foo>: can't evaluate field Foo in type \
+                     *formatter.testContext";
+        assert_eq!(error.to_string(), words);
+        assert!(listing().text("{{").is_err());
     }
 
     #[test]

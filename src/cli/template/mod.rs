@@ -36,7 +36,9 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
 
-pub use value::{ANY, Struct, Value};
+pub use value::Value;
+#[cfg(test)]
+pub use value::{ANY, Struct};
 
 use exec::{Functions, MissingKey, Settings, State};
 

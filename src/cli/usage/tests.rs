@@ -196,7 +196,7 @@ fn contradictions_are_usage_errors() {
         "mount --format json x",
         "images --tree -q",
         "images --sort colour",
-        "inspect --format {{.Id}} x",
+        "inspect --type layer x",
         "load --limit size=1",
         "load --name UPPER",
         "--progress sometimes images",

@@ -11,23 +11,26 @@ use serde_json::Value;
 use super::super::table::Table;
 use super::super::time::Moment;
 use super::super::units::human_size;
-use super::{Field, Listing, NONE, NOT_APPLICABLE};
+use super::{Listing, NONE, NOT_APPLICABLE, RowType};
 
 /// What stands for the size of an image that cannot be mounted.
 const BROKEN: &str = "broken";
 
-const FIELDS: &[Field] = &[
-    ("Repository", "REPOSITORY"),
-    ("Tag", "TAG"),
-    ("Digest", "DIGEST"),
-    ("ID", "IMAGE ID"),
-    ("CreatedSince", "CREATED"),
-    ("CreatedAt", "CREATED AT"),
-    ("Size", "SIZE"),
-    ("Containers", "CONTAINERS"),
-    ("SharedSize", "SHARED SIZE"),
-    ("UniqueSize", "UNIQUE SIZE"),
-];
+const FIELDS: RowType = RowType {
+    type_name: "*formatter.imageContext",
+    fields: &[
+        ("Repository", "REPOSITORY"),
+        ("Tag", "TAG"),
+        ("Digest", "DIGEST"),
+        ("ID", "IMAGE ID"),
+        ("CreatedSince", "CREATED"),
+        ("CreatedAt", "CREATED AT"),
+        ("Size", "SIZE"),
+        ("Containers", "CONTAINERS"),
+        ("SharedSize", "SHARED SIZE"),
+        ("UniqueSize", "UNIQUE SIZE"),
+    ],
+};
 
 /// What rows are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

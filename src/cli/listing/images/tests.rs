@@ -146,7 +146,7 @@ fn s71_json_is_dockers() {
     let now = Moment::parse("2021-03-04T00:00:00Z").unwrap();
     let listing = listing(&rows(&[image("a", "2021-03-01T00:00:00Z", &["alpine:3"])], false), SHORT, now);
     assert_eq!(
-        listing.json(&listing.rows[0]),
+        listing.text("json").unwrap().trim_end(),
         r#"{"Containers":"N/A","CreatedAt":"2021-03-01 00:00:00 +0000 UTC","CreatedSince":"3 days ago","Digest":"\u003cnone\u003e","ID":"aaaaaaaaaaaa","Repository":"alpine","SharedSize":"N/A","Size":"5.61MB","Tag":"3","UniqueSize":"N/A"}"#
     );
 }
