@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use crate::registry::Bed;
 #[derive(Debug)]
 pub struct Docker {
     dir: PathBuf,
+    engine: Child,
 }
 
 impl Docker {
@@ -25,14 +26,16 @@ impl Docker {
     pub fn start(context: &Context) -> (Bed<'_>, Self) {
         keep_the_machine_clean(context);
         let bed = Bed::new(context);
-        let docker = Self { dir: context.fresh_dir("docker") };
-        docker.run_engine();
+        let dir = context.fresh_dir("docker");
+        let engine = Self::engine(&dir);
+        let mut docker = Self { dir, engine };
+        docker.wait();
         (bed, docker)
     }
 
     /// How `docker` finds this engine.
     pub fn environment(&self) -> [(&'static str, PathBuf); 3] {
-        [("DOCKER_HOST", self.host().into()), ("DOCKER_CONFIG", self.dir.clone()), ("HOME", self.dir.clone())]
+        [("DOCKER_HOST", host(&self.dir).into()), ("DOCKER_CONFIG", self.dir.clone()), ("HOME", self.dir.clone())]
     }
 
     /// Runs a line of shell in which `docker` is the real one.
@@ -41,25 +44,23 @@ impl Docker {
         context.output(command.args(["-c", line]).envs(self.environment()).env("TZ", "UTC").current_dir(context.dir()))
     }
 
-    fn host(&self) -> String {
-        format!("unix://{}", self.dir.join("docker.sock").display())
-    }
-
-    fn run_engine(&self) {
-        let log_path = self.dir.join("log");
-        let log = File::create(&log_path).unwrap();
+    fn engine(dir: &Path) -> Child {
+        let log = File::create(dir.join("log")).unwrap();
         let mut command = Command::new("dockerd");
         for (flag, value) in [("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")] {
-            command.arg(flag).arg(self.dir.join(value));
+            command.arg(flag).arg(dir.join(value));
         }
         command.args(["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"]);
-        command.args(["--ip-masq=false", "--userland-proxy=false", "--storage-driver=overlay2"]);
-        command.args(["--host", &self.host()]).env("HOME", &self.dir).env("TMPDIR", &self.dir);
-        let mut engine = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        command.args(["--ip-masq=false", "--userland-proxy=false", "--storage-driver=overlay2", "--log-level=error"]);
+        command.args(["--host", &host(dir)]).env("HOME", dir).env("TMPDIR", dir);
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
+    }
+
+    fn wait(&mut self) {
         let end = Instant::now() + Duration::from_secs(60);
         while !self.answers() {
-            let ended = engine.try_wait().unwrap();
-            let log = || fs::read_to_string(&log_path).unwrap();
+            let ended = self.engine.try_wait().unwrap();
+            let log = || fs::read_to_string(self.dir.join("log")).unwrap();
             assert!(ended.is_none() && Instant::now() < end, "dockerd: {ended:?}: {}", log());
             sleep(Duration::from_millis(50));
         }
@@ -70,6 +71,10 @@ impl Docker {
         command.args(["version", "--format", "{{.Server.Version}}"]).envs(self.environment());
         self.dir.join("docker.sock").exists() && command.output().is_ok_and(|output| output.status.success())
     }
+}
+
+fn host(dir: &Path) -> String {
+    format!("unix://{}", dir.join("docker.sock").display())
 }
 
 /// The engine writes a key to `/etc/docker` and sockets to `/run`, and wants a hierarchy of control groups: it gets its own.

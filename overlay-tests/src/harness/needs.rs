@@ -33,7 +33,7 @@ impl Need {
             Self::Root => (nix::unistd::geteuid().is_root(), "root".to_owned()),
             Self::Tool(tool) => (in_path(tool), tool.to_owned()),
             Self::Docker => {
-                (["dockerd", "containerd", "docker"].iter().all(|tool| in_path(tool)), "dockerd".to_owned())
+                (["dockerd", "containerd", "runc", "docker"].iter().all(|tool| in_path(tool)), "dockerd".to_owned())
             }
             Self::FileSystem(name) => (has_file_system(name), format!("the file system {name}")),
             Self::Images => (images().is_dir(), "OVERLAY_TESTS_IMAGES".to_owned()),

@@ -123,6 +123,7 @@ fn s69_filters(context: &Context) {
         (&["label=env=prod", "label=keep"], &["n:2", "n:3", "n:4"]),
         (&["label=env", "until=96h"], &["n:1", "n:2", "n:4"]),
     ] {
+        prints(context, "image prune -a -f");
         four(context);
         let arguments: Vec<&str> = filters.iter().flat_map(|filter| ["--filter", *filter]).collect();
         context.rootlay([&["image", "prune", "-a", "-f"][..], &arguments].concat()).ok();

@@ -152,7 +152,7 @@ fn s64_a_digest_alone(context: &Context) {
     bed.pull(&tag);
     bed.pull(&by_digest);
     assert_eq!(prints(context, &format!("rmi {by_digest}")), format!("Untagged: {by_digest}\n"));
-    assert_eq!(named(context, &[]), [tag.clone()]);
+    assert_eq!(named(context, &[]), [&*tag]);
     prints(context, &format!("rmi {tag}"));
     bed.pull(&by_digest);
     let stdout = prints(context, &format!("rmi {by_digest}"));
