@@ -32,7 +32,7 @@ pub fn cases() -> Vec<Case> {
 fn s49_the_array(context: &Context) {
     let [a, b] = ["a", "b"].map(|name| store(context, &aged(name, 60), &[&format!("{name}:1")]));
     let stdout = prints(context, "inspect a:1 b:1");
-    assert!(stdout.starts_with("[\n    {\n        \"Id\": \"sha256:") && stdout.ends_with("\n    }\n]\n"), "{stdout}");
+    assert!(stdout.starts_with("[\n    {\n        \"") && stdout.ends_with("\n    }\n]\n"), "{stdout}");
     let array: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!((&array[0]["Id"], &array[1]["Id"]), (&json!(a), &json!(b)));
     assert_eq!(prints(context, "image inspect a:1 b:1"), stdout);
@@ -147,8 +147,11 @@ fn s50_no_configuration(context: &Context) {
     assert_eq!((&shown["Size"], &shown["RootFS"]["Type"]), (&json!(0), &json!("layers")));
 }
 
+/// The layers among the directories of an overlay, top first. Others may stand between them.
 fn directories(value: &Value) -> Vec<PathBuf> {
-    value.as_str().unwrap().split(':').map(PathBuf::from).collect()
+    let all: Vec<PathBuf> = value.as_str().unwrap().split(':').map(PathBuf::from).collect();
+    assert!(all.iter().all(|dir| dir.is_dir()), "{value}");
+    all.into_iter().filter(|dir| dir.components().any(|part| part.as_os_str() == "layers")).collect()
 }
 
 /// The directories are real, the top one first.
