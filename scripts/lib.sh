@@ -72,6 +72,30 @@ install_missing() {
     have cc || die "no C program can be compiled here: expected a working cc with the headers of the C library"
 }
 
+# Puts Debian's Docker engine into $scratch and on PATH, if there is none: unpacked and not installed, because the package
+# starts the engine, which changes the firewall. Where that fails there is no engine, and tests beside it are ignored.
+unpack_docker() {
+    local dir=$scratch/docker before=$PATH package
+    if have dockerd && have containerd && have runc && have docker; then return; fi
+    if have apt-get && have dpkg-deb; then
+        mkdir "$dir"
+        (
+            cd "$dir"
+            # Later versions have the client in a package of its own.
+            fetch() { apt-get download -qq docker.io containerd runc docker-cli || apt-get download -qq docker.io containerd runc; }
+            fetch || { apt-get update -qq && fetch; }
+        ) >/dev/null 2>&1 || true
+        for package in "$dir"/*.deb; do
+            [ ! -e "$package" ] || dpkg-deb --fsys-tarfile "$package" | tar -x -C "$dir" --wildcards './usr/*bin/*'
+            rm -f "$package"
+        done
+        PATH=$dir/usr/sbin:$dir/usr/bin:$PATH
+        if dockerd --version && containerd --version >/dev/null && docker --version >/dev/null; then return; fi 2>/dev/null
+        PATH=$before
+    fi
+    echo "Docker could not be unpacked here: what it does is not compared"
+}
+
 # Makes $scratch: on a tmpfs of its own where the usual place is an overlay file system (in a container), because
 # an overlay cannot hold another one's upper directory.
 make_scratch() {

@@ -7,6 +7,7 @@
 //! * [`oracle`] is the image-spec's result of a stack of layers, in memory.
 //! * [`tree`] reads a directory tree exactly and says how two of them differ.
 //! * [`random`] makes stacks for the property test and shrinks those that fail.
+//! * [`docker`] is a Docker engine in the scratch directory, to compare with.
 //! * [`registry`] is a test bed for registries: real ones, a token server, and a proxy that does damage.
 //! * [`harness`] runs cases in processes and namespaces of their own.
 #![expect(
@@ -16,6 +17,7 @@
     reason = "support code of tests: a panic is a failed test"
 )]
 
+pub mod docker;
 pub mod fixture;
 pub mod harness;
 pub mod oracle;

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -108,6 +109,36 @@ impl Context {
     /// Runs any command.
     pub fn run(&self, program: &str, arguments: &[&str]) -> Output {
         run(Command::new(program).args(arguments).env("TMPDIR", &self.dir))
+    }
+
+    /// Runs a line of shell as a user would paste it: `rootlay` is the program on this case's state root, and so is
+    /// `docker`.
+    pub fn shell(&self, line: &str) -> Output {
+        run(&mut self.shell_command(line))
+    }
+
+    /// The same, not yet run.
+    pub fn shell_command(&self, line: &str) -> Command {
+        let bin = self.dir.join("bin");
+        if !bin.exists() {
+            fs::create_dir(&bin).unwrap();
+            let (program, root) = (self.program(), self.root());
+            let script = format!(
+                "#!/bin/sh\nexec '{}' --root '{}' --progress none \"$@\"\n",
+                program.canonicalize().unwrap().display(),
+                root.display()
+            );
+            for name in ["rootlay", "docker"] {
+                fs::write(bin.join(name), &script).unwrap();
+                fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+            }
+        }
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = Command::new("sh");
+        command.args(["-c", line]).env("PATH", format!("{}:{path}", bin.display())).env("TZ", "UTC");
+        command.env_remove("ROOTLAY_ROOT").env("NO_COLOR", "1").env("TMPDIR", &self.dir).env("HOME", &self.dir);
+        command.env_remove("DOCKER_CONFIG").current_dir(&self.dir);
+        command
     }
 
     /// Runs a prepared command.

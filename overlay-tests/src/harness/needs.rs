@@ -13,6 +13,8 @@ pub enum Need {
     Root,
     /// A program in `PATH`.
     Tool(&'static str),
+    /// A Docker engine of its own: Debian's `docker.io`, `containerd` and `runc`, installed or only unpacked.
+    Docker,
     /// A file system that can be made in a file and mounted; `tmpfs` needs neither.
     FileSystem(&'static str),
     /// The official images, which do not come with the repository.
@@ -30,6 +32,9 @@ impl Need {
             Self::Program => (program().is_file(), "the rootlay binary".to_owned()),
             Self::Root => (nix::unistd::geteuid().is_root(), "root".to_owned()),
             Self::Tool(tool) => (in_path(tool), tool.to_owned()),
+            Self::Docker => {
+                (["dockerd", "containerd", "runc", "docker"].iter().all(|tool| in_path(tool)), "dockerd".to_owned())
+            }
             Self::FileSystem(name) => (has_file_system(name), format!("the file system {name}")),
             Self::Images => (images().is_dir(), "OVERLAY_TESTS_IMAGES".to_owned()),
             Self::Kernel(major, minor) => (kernel() >= (major, minor), format!("Linux {major}.{minor}")),
@@ -38,9 +43,9 @@ impl Need {
         (!met).then_some(what)
     }
 
-    /// Whether no package can bring it, so that nobody is blamed where it is not there.
+    /// Whether nobody is blamed where it is not there: no package brings it, or one that is too much to ask for.
     pub(super) fn is_of_the_machine(self) -> bool {
-        matches!(self, Self::Images | Self::Kernel(..) | Self::UserNamespaces)
+        matches!(self, Self::Docker | Self::Images | Self::Kernel(..) | Self::UserNamespaces)
     }
 }
 

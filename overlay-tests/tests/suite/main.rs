@@ -11,6 +11,7 @@ mod older_kernels;
 mod peers;
 mod property;
 mod registry;
+mod repository;
 mod rows;
 mod store;
 mod views;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
             in_use::cases(),
             store::cases(),
             registry::cases(),
+            repository::cases(),
         ]
         .concat(),
     )
