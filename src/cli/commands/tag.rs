@@ -1,16 +1,15 @@
 //! `rootlay tag`
 
 use clap::Args;
-use rootlay::oci::Reference;
+use rootlay::oci::{Reference, Timestamp};
 use rootlay::ops::TagEntry;
 use serde_json::json;
 
 use super::super::failure::Outcome;
-use super::super::go_json;
-use super::super::grammar::{Format, format, parsed};
+use super::super::grammar::parsed;
 use super::super::host::Host;
+use super::super::listing::{Listing, NOT_APPLICABLE, RowType};
 use super::super::output::Output;
-use super::super::table::Table;
 use super::super::time::Moment;
 
 #[derive(Debug, Args)]
@@ -21,9 +20,9 @@ pub struct TagArgs {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["source", "targets"], value_parser = parsed(str::parse::<Reference>))]
     history: Option<Reference>,
 
-    /// How to list it: `table` or `json`
-    #[arg(long, conflicts_with = "source", value_parser = format)]
-    format: Option<Format>,
+    /// `table`, `json`, `table TEMPLATE` or a Go template
+    #[arg(long, conflicts_with = "source")]
+    format: Option<String>,
 
     /// The image that gets the name; all its platforms, if it is a name of several
     #[arg(value_name = "SOURCE_IMAGE", required_unless_present = "history", requires = "targets")]
@@ -34,44 +33,45 @@ pub struct TagArgs {
     targets: Vec<Reference>,
 }
 
+const FIELDS: RowType = RowType {
+    type_name: "*formatter.tagContext",
+    fields: &[
+        ("Name", "NAME"),
+        ("ID", "IMAGE ID"),
+        ("Platform", "PLATFORM"),
+        ("Digest", "DIGEST"),
+        ("TaggedSince", "TAGGED"),
+        ("TaggedAt", "TAGGED AT"),
+        ("Status", "STATUS"),
+    ],
+};
+
+const COLUMNS: &[&str] = &["Name", "ID", "Platform", "Digest", "TaggedSince", "Status"];
+
 pub fn run(args: &TagArgs, host: &Host, out: &mut Output) -> Outcome {
     let engine = host.open()?;
     if let Some(name) = &args.history {
         let entries = engine.tag_history(name)?;
         let name = name.clone().with_default_tag().familiar();
-        return out.lines(lines(&name, &entries, args.format.unwrap_or_default(), Moment::now()));
+        return listing(&name, &entries, Moment::now()).print(args.format.as_deref(), COLUMNS, out);
     }
     Ok(engine.tag(args.source.as_deref().unwrap_or_default(), &args.targets)?)
 }
 
-fn lines(name: &str, entries: &[TagEntry], format: Format, now: Moment) -> Vec<String> {
-    let shown = |entry: &TagEntry| format!("{name}@{{{}}}", entry.number);
-    let status = |entry: &TagEntry| if entry.here { "present" } else { "removed" };
-    match format {
-        Format::Table => {
-            let mut table = Table::new(&["NAME", "IMAGE ID", "PLATFORM", "DIGEST", "TAGGED", "STATUS"]);
-            for entry in entries {
-                table.row(vec![
-                    shown(entry),
-                    entry.id.short().to_owned(),
-                    entry.platform.to_string(),
-                    entry.digest.to_string(),
-                    Moment::parse(&entry.tagged).map_or_else(|| "N/A".to_owned(), |moment| moment.ago(now)),
-                    status(entry).to_owned(),
-                ]);
-            }
-            table.lines().collect()
-        }
-        Format::Json => {
-            let object = |entry: &TagEntry| {
-                go_json::line(&json!({
-                    "Digest": entry.digest, "ID": entry.id, "Name": shown(entry),
-                    "Platform": entry.platform.to_string(), "Status": status(entry), "TaggedAt": entry.tagged,
-                }))
-            };
-            entries.iter().map(object).collect()
-        }
-    }
+fn listing(name: &str, entries: &[TagEntry], now: Moment) -> Listing {
+    let row = |entry: &TagEntry| {
+        let tagged = Timestamp::parse(&entry.tagged).map(Moment::from);
+        vec![
+            json!(format!("{name}@{{{}}}", entry.number)),
+            json!(entry.id.short()),
+            json!(entry.platform.to_string()),
+            json!(entry.digest),
+            json!(tagged.map_or_else(|| NOT_APPLICABLE.to_owned(), |moment| moment.ago(now))),
+            json!(tagged.map_or_else(|| NOT_APPLICABLE.to_owned(), Moment::go_string)),
+            json!(if entry.here { "present" } else { "removed" }),
+        ]
+    };
+    Listing::new(FIELDS, entries.iter().map(row))
 }
 
 #[cfg(test)]
@@ -91,13 +91,13 @@ mod tests {
             here: false,
         };
         let now = Moment::parse("1970-01-04T00:00:00Z").unwrap();
-        let table = lines("app:1", std::slice::from_ref(&entry), Format::Table, now);
+        let shown = listing("app:1", std::slice::from_ref(&entry), now);
+        let table: Vec<String> = shown.table(COLUMNS).lines().collect();
         assert!(table[0].starts_with("NAME        IMAGE ID       PLATFORM      DIGEST "), "{table:?}");
         assert_eq!(
             table[1],
             format!("app:1@{{1}}   {}   linux/amd64   {}   3 days ago   removed", entry.id.short(), entry.digest)
         );
-        let json = lines("app:1", &[entry], Format::Json, now);
-        assert!(json[0].contains(r#""Name":"app:1@{1}""#) && json[0].contains(r#""Status":"removed""#), "{json:?}");
+        assert_eq!(shown.text("{{.Name}} {{.Status}}").unwrap(), "app:1@{1} removed\n");
     }
 }
