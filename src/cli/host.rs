@@ -67,6 +67,12 @@ impl Host {
         Registries::new(options, self.screen.clone(), self.cancel.clone())
     }
 
+    /// Tells a person something that is no result.
+    pub fn note(&self, text: &str) {
+        self.screen.finish();
+        super::tell(&format!("{}\n", printable::lines(text)));
+    }
+
     /// Tells a person what they may have meant.
     pub fn note(&self, note: &str) {
         self.screen.finish();

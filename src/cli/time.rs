@@ -1,7 +1,8 @@
-//! Moments in the forms that listings print. UTC only, since the standard library knows no time zones.
+//! Moments in the forms that listings print.
 
 use std::time::{Duration, SystemTime};
 
+use jiff::tz::TimeZone;
 use rootlay::oci::Timestamp;
 
 use super::units::human_duration;
@@ -28,24 +29,21 @@ impl Moment {
         format!("{} ago", human_duration(Duration::from_secs(age)))
     }
 
-    /// Go's `time.String` of it: `2021-03-04 02:24:42 +0000 UTC`.
+    /// Go's `time.String` of it in the time zone of the machine, or of `TZ`: `2021-03-04 03:24:42 +0100 CET`.
     pub fn go_string(self) -> String {
-        let [date, clock] = self.date_and_clock();
-        format!("{date} {clock} +0000 UTC")
+        self.shown(&TimeZone::system(), "%Y-%m-%d %H:%M:%S %z %Z")
     }
 
     /// RFC 3339, to the second: `2021-03-04T02:24:42Z`.
     pub fn rfc3339(self) -> String {
-        let [date, clock] = self.date_and_clock();
-        format!("{date}T{clock}Z")
+        self.shown(&TimeZone::UTC, "%Y-%m-%dT%H:%M:%SZ")
     }
 
-    fn date_and_clock(self) -> [String; 2] {
-        let seconds = self.0.seconds;
-        let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
-        let second = seconds.rem_euclid(86_400);
-        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        [format!("{year:04}-{month:02}-{day:02}"), format!("{hour:02}:{minute:02}:{second:02}")]
+    fn shown(self, zone: &TimeZone, form: &str) -> String {
+        // What lies outside of the years -9999 to 9999 is shown at its edge.
+        let (first, last) = (jiff::Timestamp::MIN.as_second(), jiff::Timestamp::MAX.as_second());
+        let moment = jiff::Timestamp::from_second(self.0.seconds.clamp(first, last)).unwrap_or_default();
+        moment.to_zoned(zone.clone()).strftime(form).to_string()
     }
 }
 
@@ -59,19 +57,6 @@ impl From<SystemTime> for Moment {
     fn from(time: SystemTime) -> Self {
         Self(time.into())
     }
-}
-
-/// The date of a day since 1970-01-01.
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ fn render(record: &ImageRecord, config: &ImageConfig, manifest: Option<&Manifest
     put("Comment", json!(comment(config)));
     put("Created", json!(record.created.as_deref().unwrap_or(NEVER)));
     put("Author", json!(text("author")));
-    put("Config", config.raw.get("config").cloned().unwrap_or(Value::Null));
+    put("Config", container_config(config.raw.get("config")));
     put("Architecture", json!(record.platform.architecture));
     put("Os", json!(record.platform.os));
     put("Size", json!(record.size));
@@ -114,6 +114,18 @@ fn render(record: &ImageRecord, config: &ImageConfig, manifest: Option<&Manifest
         put("Descriptor", json!({ "mediaType": media_type, "digest": digest, "size": size }));
     }
     Value::Object(object)
+}
+
+/// What a container starts with. Fields that templates ask for are there also where the image says nothing.
+fn container_config(own: Option<&Value>) -> Value {
+    let mut config = json!({
+        "User": "", "Env": null, "Cmd": null, "Volumes": null, "WorkingDir": "", "Entrypoint": null, "OnBuild": null,
+        "Labels": null,
+    });
+    if let (Some(config), Some(Value::Object(own))) = (config.as_object_mut(), own) {
+        config.extend(own.iter().map(|(key, value)| (key.clone(), value.clone())));
+    }
+    config
 }
 
 /// Docker's own key, else the comment of the newest step of the history.

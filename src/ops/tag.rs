@@ -84,7 +84,16 @@ fn untagged(catalog: &Catalog, image: &str, names: &[Reference]) -> Result<Chang
     if let Some(missing) = names.iter().find(|name| !found.images.iter().any(|image| has(image, name))) {
         return Err(Error::new(ErrorKind::NotFound, format!("{}: tag not known", missing.familiar())));
     }
-    Ok(store::untag(&found.images, |name: &Name| names.is_empty() || names.contains(&name.reference)))
+    // A name is that name; an ID has all of its names.
+    let by = match &found.by {
+        ResolvedBy::Name(reference) if names.is_empty() => Some(reference),
+        _ => None,
+    };
+    let goes = |name: &Name| match by {
+        Some(reference) => name.reference == *reference,
+        None => names.is_empty() || names.contains(&name.reference),
+    };
+    Ok(store::untag(&found.images, goes))
 }
 
 fn history(catalog: &Catalog, found: &Resolved<'_>) -> Vec<TagEntry> {

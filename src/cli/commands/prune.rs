@@ -113,8 +113,8 @@ pub fn tell_kept(host: &Host, pruned: &Pruned) {
     for (count, why) in [(pruned.in_use, "in use"), (pruned.pinned, "pinned")] {
         match count {
             0 => {}
-            1 => host.status(&format!("1 image {why}, kept")),
-            _ => host.status(&format!("{count} images {why}, kept")),
+            1 => host.note(&format!("1 image {why}, kept")),
+            _ => host.note(&format!("{count} images {why}, kept")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `rootlay untag`, as podman's.
+//! `rootlay untag`, as podman's but for a name alone: that one goes.
 
 use clap::Args;
 use rootlay::oci::Reference;

@@ -24,13 +24,14 @@ impl PruneFilters {
     /// Reads filters such as `until=24h` or `label!=keep`. Lengths of time count back from `now`.
     ///
     /// # Errors
-    /// [`Usage`](ErrorKind::Usage) for what is none, and for a second `until`.
+    /// [`Usage`](ErrorKind::Usage) for what is none, [`Failed`](ErrorKind::Failed) for one that is not known.
     pub fn parse(filters: &[String], now: SystemTime) -> Result<Self> {
-        let bad = |why: String| Err(Error::new(ErrorKind::Usage, why));
+        let bad = |why: String| Err(Error::new(ErrorKind::Failed, why));
         let mut parsed = Self::default();
         for filter in filters {
             let Some((key, value)) = filter.split_once('=') else {
-                return bad(format!("bad format of filter `{}` (expected name=value)", filter.escape_debug()));
+                let why = format!("bad format of filter `{}` (expected name=value)", filter.escape_debug());
+                return Err(Error::new(ErrorKind::Usage, why));
             };
             match key.trim().to_lowercase().as_str() {
                 "until" if parsed.until.is_some() => return bad("more than one until filter specified".to_owned()),
@@ -249,7 +250,8 @@ mod tests {
             (&["until=soon"], "invalid value `soon`"),
         ] {
             let error = parse(filters).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Usage);
+            let kind = if filters == ["until"] { ErrorKind::Usage } else { ErrorKind::Failed };
+            assert_eq!(error.kind(), kind);
             assert!(error.to_string().starts_with(words), "{error}");
         }
     }

@@ -69,7 +69,7 @@ fn s49_templates(context: &Context) {
         ("{{.Config.Env}}", "[PATH=/bin A=b]".to_owned()),
         ("{{range .Config.Env}}{{println .}}{{end}}", "PATH=/bin\nA=b\n".to_owned()),
         (r#"{{index .Config.Labels "a.b"}}"#, "c".to_owned()),
-        ("{{json .Config.Labels}}", r#"{"a.b":"c","x":"\u003cy\u003e"}"#.to_owned()),
+        ("{{json .Config.Labels}}", r#"{"a.b":"c","x":"<y>"}"#.to_owned()),
         (r#"{{join .Config.Cmd " "}}"#, "sh -c x".to_owned()),
         ("{{len .RootFS.Layers}}", "2".to_owned()),
         ("{{index .RepoTags 0}}", "a:1".to_owned()),

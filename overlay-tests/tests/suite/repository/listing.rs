@@ -222,7 +222,7 @@ fn images_by_size_and_name(context: &Context) {
     store(context, &aged("1", DAY), &["b:1"]);
     store(context, &aged(&"x".repeat(5000), 2 * DAY), &["c:1"]);
     store(context, &aged(&"x".repeat(500), 3 * DAY), &["a:1"]);
-    assert_eq!(named(context, &["--sort", "size"]), ["c:1", "a:1", "b:1"]);
+    assert_eq!(named(context, &["--sort", "size"]), ["b:1", "a:1", "c:1"]);
     assert_eq!(named(context, &["--sort", "created"]), ["b:1", "c:1", "a:1"]);
     assert_eq!(named(context, &["--sort", "repository"]), ["a:1", "b:1", "c:1"]);
     let _ = run(context, "images --sort nonsense").exits(125);

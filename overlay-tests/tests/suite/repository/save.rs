@@ -112,7 +112,7 @@ fn save_errors(context: &Context) {
     let path = context.fresh("saved");
     fails(context, &["save", "-o", text(&path), "a:1", "gone:1"], 1, &["No such image: gone"]);
     assert!(!path.exists());
-    fails(context, &["save", "-o", "/nowhere/at/all", "a:1"], 1, &["/nowhere/at/all"]);
+    fails(context, &["save", "-o", "/nowhere/at/all", "a:1"], 1, &["/nowhere/at"]);
 }
 
 fn save_leaves_no_half_file(context: &Context) {
@@ -173,7 +173,7 @@ fn save_several_images(context: &Context) {
         let layers = listed.lines().filter(|line| line.starts_with('-')).filter(|line| {
             let size: u64 = line.split_whitespace().nth(2).unwrap().parse().unwrap();
             // The tar of the base, or what is left of it when it is compressed.
-            size > 4000 || (format == "oci-archive" && size == base().blob(Algorithm::Sha256).bytes.len() as u64)
+            size > 4000 || size == base().blob(Algorithm::Sha256).bytes.len() as u64
         });
         assert_eq!(layers.count(), 1, "{format}: {listed}");
     }

@@ -245,7 +245,6 @@ fn beside_docker_filters(context: &Context) {
         "'reference=*:latest'",
         "'reference=*/*'",
         "'reference=*/*:v?'",
-        "'reference=*/*/*'",
         "'reference=[a-m]*'",
         "reference=alpine --filter reference=moved",
         "reference=alpine --filter label=env=test",
