@@ -12,6 +12,7 @@ mod peers;
 mod property;
 mod registry;
 mod rows;
+mod save;
 mod store;
 mod views;
 mod writable;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
             writable::cases(),
             in_use::cases(),
             store::cases(),
+            save::cases(),
             registry::cases(),
         ]
         .concat(),
