@@ -13,6 +13,7 @@ mod property;
 mod registry;
 mod repository;
 mod rows;
+mod save;
 mod store;
 mod views;
 mod writable;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
             writable::cases(),
             in_use::cases(),
             store::cases(),
+            save::cases(),
             registry::cases(),
             repository::cases(),
         ]

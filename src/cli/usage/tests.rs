@@ -57,6 +57,11 @@ fn flat_and_grouped_spellings_are_the_same() {
     for line in ["push x", "image push x localhost:5000/y:1", "push x --tls-verify=false --creds a:b"] {
         assert!(matches!(action(line), Action::Push(_)), "{line}");
     }
+    for line in
+        ["save x", "image save x y -o f", "save --without b --without c --format oci-archive --platform linux/arm64 x"]
+    {
+        assert!(matches!(action(line), Action::Save(_)), "{line}");
+    }
     for line in ["search x", "image search x", "search -f stars=3 --filter is-official=true x --limit -1"] {
         assert!(matches!(action(line), Action::Search(_)), "{line}");
     }
