@@ -73,12 +73,6 @@ impl Host {
         super::tell(&format!("{}\n", printable::lines(text)));
     }
 
-    /// Tells a person what they may have meant.
-    pub fn note(&self, note: &str) {
-        self.screen.finish();
-        super::tell(&format!("{}\n", printable::lines(note)));
-    }
-
     /// Opens the state root.
     ///
     /// # Errors

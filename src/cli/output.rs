@@ -44,9 +44,10 @@ impl<W: Write> Output<W> {
         Failure::unless_empty(errors)
     }
 
-    /// Writes lines.
+    /// Writes lines, all at once.
     pub fn lines(&mut self, lines: impl IntoIterator<Item = String>) -> Outcome {
-        lines.into_iter().try_for_each(|line| self.line(&line))
+        let text: String = lines.into_iter().flat_map(|line| [line, "\n".to_owned()]).collect();
+        self.raw(text.as_bytes())
     }
 
     /// Writes bytes as they are.

@@ -31,7 +31,11 @@ impl Moment {
 
     /// Go's `time.String` of it in the time zone of the machine, or of `TZ`: `2021-03-04 03:24:42 +0100 CET`.
     pub fn go_string(self) -> String {
-        self.shown(&TimeZone::system(), "%Y-%m-%d %H:%M:%S %z %Z")
+        self.in_zone(&TimeZone::system())
+    }
+
+    fn in_zone(self, zone: &TimeZone) -> String {
+        self.shown(zone, "%Y-%m-%d %H:%M:%S %z %Z")
     }
 
     /// RFC 3339, to the second: `2021-03-04T02:24:42Z`.
@@ -69,9 +73,12 @@ mod tests {
 
     #[test]
     fn s71_prints_like_go() {
-        assert_eq!(at(1_614_824_682).go_string(), "2021-03-04 02:24:42 +0000 UTC");
-        assert_eq!(at(-1).go_string(), "1969-12-31 23:59:59 +0000 UTC");
-        assert_eq!(at(951_825_600).go_string(), "2000-02-29 12:00:00 +0000 UTC");
+        let utc = |seconds| at(seconds).in_zone(&TimeZone::UTC);
+        assert_eq!(utc(1_614_824_682), "2021-03-04 02:24:42 +0000 UTC");
+        assert_eq!(utc(-1), "1969-12-31 23:59:59 +0000 UTC");
+        assert_eq!(utc(951_825_600), "2000-02-29 12:00:00 +0000 UTC");
+        let east = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        assert_eq!(at(1_614_824_682).in_zone(&east), "2021-03-04 03:24:42 +0100 CET");
         assert_eq!(at(951_825_600).rfc3339(), "2000-02-29T12:00:00Z");
     }
 

@@ -48,9 +48,10 @@ impl ContentStore {
     /// # Errors
     /// `NotFound` naming the digest; refused, if the blob is larger than `limit` or does not match its digest.
     pub fn read(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>> {
-        let mut content = Vec::new();
-        self.open(digest)?
-            .take(limit.saturating_add(1))
+        let file = self.open(digest)?;
+        let size = file.metadata().map_or(0, |metadata| metadata.len().min(limit));
+        let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
+        file.take(limit.saturating_add(1))
             .read_to_end(&mut content)
             .map_err(|error| SysError::from_io("read", path(digest).as_bytes(), &error))?;
         if content.len() as u64 > limit {

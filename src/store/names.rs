@@ -2,6 +2,8 @@
 //!
 //! A tag belongs to one image per platform. Of two records that claim it, that of the later generation has it.
 
+use std::collections::HashMap;
+
 use super::images::{Catalog, Former, ImageRecord, Name, Unreadable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::oci::{Digest, Platform, Reference};
@@ -171,16 +173,18 @@ pub fn same_repository(one: &Reference, other: &Reference) -> bool {
 
 /// Takes each name that several records claim from all but the later owner.
 pub(super) fn give_to_latest(images: &mut [ImageRecord]) {
-    let claims: Vec<(Platform, Name)> = images
-        .iter()
-        .flat_map(|image| image.names.iter().map(|name| (image.platform.normalized(), name.clone())))
-        .collect();
+    let mut latest: HashMap<(Platform, Reference), u64> = HashMap::new();
+    for image in &*images {
+        let platform = image.platform.normalized();
+        for name in &image.names {
+            let generation = latest.entry((platform.clone(), name.reference.clone())).or_default();
+            *generation = name.generation.max(*generation);
+        }
+    }
     for image in images {
         let platform = image.platform.normalized();
         image.names.retain(|name| {
-            !claims.iter().any(|(of, claim)| {
-                *of == platform && claim.reference == name.reference && claim.generation > name.generation
-            })
+            latest.get(&(platform.clone(), name.reference.clone())).is_none_or(|latest| name.generation >= *latest)
         });
     }
 }

@@ -212,8 +212,12 @@ impl Dir {
     /// The whole content of a regular file, refused above `limit` bytes with `EFBIG`.
     pub fn read(&self, path: &[u8], limit: u64) -> SysResult<Vec<u8>> {
         let fail = |error: std::io::Error| SysError::from_io("read", path, &error);
-        let mut content = Vec::new();
-        self.open_file(path)?.take(limit.saturating_add(1)).read_to_end(&mut content).map_err(fail)?;
+        let file = self.open_file(path)?;
+        let most = limit.saturating_add(1);
+        // Thousands of records are read for a listing: room for all of one at once, and for noticing its end.
+        let size = file.metadata().map_err(fail)?.len().min(most);
+        let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
+        file.take(most).read_to_end(&mut content).map_err(fail)?;
         if content.len() as u64 > limit {
             return Err(SysError::new("read", path, Errno::FBIG));
         }

@@ -51,6 +51,12 @@ impl Format {
         Ok(Self { source: source.to_owned(), template: Template::parse(&template)?, is_table })
     }
 
+    /// Whether the lines stand under a head.
+    #[cfg(test)]
+    pub fn is_table(&self) -> bool {
+        self.is_table
+    }
+
     /// Whether a field may be shown, so that one that costs time need only be worked out when it is. It is not when
     /// the template neither names it nor has a dot or `$` that stands for the whole row.
     #[cfg_attr(not(test), expect(dead_code, reason = "no field costs time so far"))]

@@ -111,6 +111,8 @@ fn only_what_may_be_shown_need_be_worked_out() {
     assert!(shows("json", "Digest") && shows("{{json .}}", "Digest") && shows("{{.}}", "Digest"));
     assert!(shows("{{printf `%v` .}}", "Digest") && shows("{{with $}}{{end}}", "Digest"));
     assert!(!shows("{{.ID}}", "Digest") && !shows("{{$.ID}} {{$x := .Tag}}{{$x}}", "Digest"));
+    assert!(Format::parse("table", DEFAULT).unwrap().is_table());
+    assert!(!Format::parse("json", DEFAULT).unwrap().is_table());
 }
 
 #[test]
