@@ -91,6 +91,6 @@ mod tests {
         for line in ["State root: /r", " overlay: yes", " new mount calls: unknown", " whiteouts: no"] {
             assert!(lines.iter().any(|own| own == line), "{line} in {lines:?}");
         }
-        assert_eq!(json(&info)["Kernel"].to_string(), r#"{"new mount calls":null,"overlay":true}"#);
+        assert_eq!(json(&info)["Kernel"].to_string(), r#"{"overlay":true,"new mount calls":null}"#);
     }
 }

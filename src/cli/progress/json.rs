@@ -97,11 +97,11 @@ mod tests {
         let task = Task { id: 0, label: "952132ac251a".to_owned(), total: Some(10) };
         assert_eq!(
             object(&task, &Phase::Downloading, 3).to_string(),
-            r#"{"id":"952132ac251a","progressDetail":{"current":3,"total":10},"status":"Downloading"}"#
+            r#"{"id":"952132ac251a","status":"Downloading","progressDetail":{"current":3,"total":10}}"#
         );
         assert_eq!(
             object(&task, &Phase::PullComplete, 10).to_string(),
-            r#"{"id":"952132ac251a","progressDetail":{},"status":"Pull complete"}"#
+            r#"{"id":"952132ac251a","status":"Pull complete","progressDetail":{}}"#
         );
         let unknown = Task { total: None, ..task };
         assert_eq!(object(&unknown, &Phase::Extracting, 3)["progressDetail"].to_string(), r#"{"current":3}"#);

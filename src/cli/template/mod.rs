@@ -36,9 +36,7 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
 
-pub use value::Value;
-#[cfg(test)]
-pub use value::{ANY, Struct};
+pub use value::{ANY, Struct, Value};
 
 use exec::{Functions, MissingKey, Settings, State};
 

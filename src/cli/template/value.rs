@@ -121,7 +121,6 @@ impl Value {
     }
 
     /// The nil slice of this type: `[]`, and `null` in JSON.
-    #[cfg(test)]
     pub fn nil_list(element: &'static str) -> Self {
         Self::List(Arc::new(List { element, items: None }))
     }
@@ -133,7 +132,6 @@ impl Value {
     }
 
     /// The nil map of this type: `map[]`, and `null` in JSON.
-    #[cfg(test)]
     pub fn nil_map(element: &'static str) -> Self {
         Self::Map(Arc::new(Map { element, entries: None }))
     }

@@ -60,6 +60,10 @@ fn a_tag_of_two_platforms_is_given_and_taken_as_one() {
     assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::NotFound, "other:1: tag not known"));
     assert_eq!(names(&rootlay).len(), 4);
     rootlay.untag("app", &[]).unwrap();
+    assert_eq!(names(&rootlay), ["quay.io/a/b:latest amd64", "quay.io/a/b:latest arm64"]);
+    for image in rootlay.store.catalog().unwrap().images {
+        rootlay.untag(image.id.hex(), &[]).unwrap();
+    }
     assert!(names(&rootlay).is_empty());
     let catalog = rootlay.store.catalog().unwrap();
     assert_eq!(catalog.images.len(), 2);

@@ -126,7 +126,7 @@ fn s57c_image_tree(context: &Context) {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert_eq!(rows.len(), 2, "one object a layer");
-    let top = rows.iter().find(|row| row.to_string().contains(&written.diff_ids[1])).unwrap();
+    let top = rows.iter().find(|row| row.to_string().contains(short(&written.diff_ids[1]))).unwrap();
     let number = |row: &serde_json::Value, name: &str| {
         let (_, value) = row.as_object().unwrap().iter().find(|(key, _)| key.to_lowercase().contains(name)).unwrap();
         value.as_str().map_or_else(|| value.as_u64(), |text| text.parse().ok())

@@ -165,7 +165,7 @@ fn s70_images_in_use_are_kept_and_counted(context: &Context) {
     prints(context, "mount -w --name saved b:1");
     prints(context, "umount saved");
     let output = run(context, "image prune -a -f").exits(0);
-    assert!(format!("{}{}", output.stdout, output.stderr).contains("2 in use"), "{output:?}");
+    assert!(format!("{}{}", output.stdout, output.stderr).contains("2 images in use"), "{output:?}");
     assert_eq!(named(context, &[]), ["a:1", "b:1"]);
     prints(context, "umount live");
     prints(context, "rm saved");

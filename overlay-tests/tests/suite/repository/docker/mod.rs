@@ -249,7 +249,6 @@ fn beside_docker_filters(context: &Context) {
         "reference=alpine --filter reference=moved",
         "reference=alpine --filter label=env=test",
         "nonsense=1",
-        "nonsense",
         "DANGLING=true",
         "' dangling = true'",
     ];
@@ -284,7 +283,7 @@ fn beside_docker_inspect(context: &Context) {
         "docker image inspect gone:1 also/gone",
         "docker inspect --format '{{.Id}}' gone alpine",
         "docker image inspect --format '{{.Id}}' alpine gone moved:1",
-        "docker inspect --format '{{.Id}}' sha256:00 0000",
+        "docker inspect --format '{{.Id}}' sha256:0000000000 00000000000",
     ] {
         lines.push(line.to_owned());
     }

@@ -61,7 +61,7 @@ fn the_first_file_that_knows_the_registry_is_written() {
     assert_eq!(json(&home.path("more.json")), json!({"auths": {"r.io": {"auth": "bWU6cHc="}}}));
     assert_eq!(home.keep("docker.io", "me/pw").unwrap(), Kept::File(home.path("auth.json")));
     let keys = json(&home.path("auth.json"))["auths"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    assert_eq!(keys, ["docker.io", "other.io", "r.io/team"]);
+    assert_eq!(keys, ["other.io", "r.io/team", "docker.io"]);
     assert_eq!(home.keep("old.io", "me/pw").unwrap(), Kept::File(home.path(".dockercfg")));
     assert_eq!(json(&home.path(".dockercfg")), json!({"old.io": {"auth": "bWU6cHc="}}));
     assert_eq!(home.keep("new.io", "me/pw").unwrap(), Kept::File(home.path("config.json")));

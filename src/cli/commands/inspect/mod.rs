@@ -1,5 +1,7 @@
 //! `rootlay inspect`
 
+mod typed;
+
 use clap::{Args, ValueEnum};
 use rootlay::oci::Platform;
 use rootlay::ops::Rootlay;
@@ -74,7 +76,7 @@ pub fn run(args: &InspectArgs, scope: Scope, host: &Host, out: &mut Output) -> O
     }
     let mut is_wrong = false;
     for value in found {
-        match template.execute_strictly(&value.into()) {
+        match template.execute_strictly(&typed::of(value)) {
             Ok(text) => out.line(&printable::lines(&text))?,
             Err(error) => {
                 is_wrong = true;
