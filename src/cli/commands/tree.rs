@@ -72,7 +72,11 @@ fn title(tree: &ImageTree, whole: bool) -> [String; 1] {
     let names: Vec<String> = tree.names.iter().map(Reference::familiar).collect();
     let names = if names.is_empty() { NONE.to_owned() } else { names.join(", ") };
     let (id, platform, size) = (digest(&tree.id, whole), &tree.platform, human_size(tree.size));
-    [printable::word(format!("{names} ({id}, {platform}): {} layers, {size}", tree.layers.len()).as_bytes())]
+    let layers = match tree.layers.len() {
+        1 => "1 layer".to_owned(),
+        count => format!("{count} layers"),
+    };
+    [printable::word(format!("{names} ({id}, {platform}): {layers}, {size}").as_bytes())]
 }
 
 fn digest(digest: &Digest, whole: bool) -> String {
