@@ -298,6 +298,8 @@ fn beside_docker_inspect(context: &Context) {
             "GraphDriver",
             "Metadata",
             "Config",
+            // Shown for loaded images too (section 5, 13).
+            "RepoDigests",
             "ContainerConfig",
             "Container",
             "DockerVersion",
