@@ -78,7 +78,8 @@ pub(super) fn paths(store: &Store, stack: &[DiffId], merged: Option<&ChainId>) -
 
 /// The bytes of the unpacked layers, as Docker counts the size of an image.
 pub(super) fn size(workspace: &Workspace<'_>, stack: &[DiffId]) -> Result<u64> {
-    stack.iter().map(|id| Ok(summary(&workspace.layer(id)?, id)?.bytes)).sum()
+    // Holes count, and a hostile image has any number of them.
+    stack.iter().try_fold(0_u64, |sum, id| Ok(sum.saturating_add(summary(&workspace.layer(id)?, id)?.bytes)))
 }
 
 pub(super) fn missing(id: &DiffId) -> Error {

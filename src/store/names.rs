@@ -2,7 +2,7 @@
 //!
 //! A tag belongs to one image per platform. Of two records that claim it, that of the later generation has it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::images::{Catalog, Former, ImageRecord, Name, Unreadable};
 use crate::error::{Error, ErrorKind, Result};
@@ -68,11 +68,17 @@ impl Catalog {
             return Err(no_such_image(&shown));
         };
         let mut found: Vec<_> = self.images.iter().filter(|image| image.id.hex().starts_with(prefix)).collect();
+        let mut meant: BTreeSet<&Digest> = found.iter().map(|image| &image.id).collect();
         if found.is_empty() {
             let fits = |digest: &Digest| digest.hex().starts_with(prefix);
             found = self.by_manifest(|manifest| fits(&manifest.digest) || manifest.indexes.iter().any(fits));
-        } else if found.len() > 1 {
-            let candidates: Vec<String> = found.iter().map(|image| image.id.to_string()).collect();
+            let manifests = found.iter().flat_map(|image| &image.manifests);
+            let digests = manifests.flat_map(|manifest| std::iter::once(&manifest.digest).chain(&manifest.indexes));
+            meant = digests.filter(|digest| fits(digest)).collect();
+        }
+        // Several images of one digest are the platforms of an index.
+        if found.len() > 1 && meant.len() > 1 {
+            let candidates: Vec<String> = meant.iter().map(ToString::to_string).collect();
             let message = format!("image ID prefix `{prefix}` is ambiguous: {}", candidates.join(", "));
             return Err(Error::new(ErrorKind::Failed, message));
         }

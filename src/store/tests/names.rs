@@ -75,6 +75,24 @@ fn s72_an_ambiguous_prefix_names_its_candidates() {
 }
 
 #[test]
+fn s72_an_ambiguous_prefix_of_manifests_means_no_image_either() {
+    let manifest = |first: &str| -> Digest { format!("sha256:{first}{}", "0".repeat(61)).parse().unwrap() };
+    let (mut one, mut other) = (with_id('a', &["app:1"]), with_id('b', &["app:2"]));
+    one.manifests[0].digest = manifest("cca");
+    other.manifests[0].digest = manifest("ccb");
+    let catalog = Catalog { images: vec![one.clone(), other.clone()], unreadable: Vec::new() };
+    let error = resolve(&catalog, "cc").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Failed);
+    assert!(error.to_string().contains(&format!("{}, {}", manifest("cca"), manifest("ccb"))), "{error}");
+    assert_eq!(resolve(&catalog, "cca").unwrap().0, ['a']);
+    // The platforms of one index are meant together.
+    one.manifests[0].indexes = vec![manifest("ddd")];
+    other.manifests[0].indexes = vec![manifest("ddd")];
+    let catalog = Catalog { images: vec![one, other], unreadable: Vec::new() };
+    assert_eq!(resolve(&catalog, "dd").unwrap().0.len(), 2);
+}
+
+#[test]
 fn of_two_platforms_the_wanted_one_comes_first() {
     let (mut arm, host) = (with_id('a', &["app"]), with_id('b', &["app"]));
     arm.platform = Platform::new("linux", "arm64", "");
