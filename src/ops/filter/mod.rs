@@ -17,6 +17,8 @@ use crate::oci::{Digest, Platform, Timestamp};
 use crate::store::{Catalog, ImageRecord, Name};
 use glob::Pattern;
 
+pub(super) use moment::moment;
+
 /// Which images are meant. The default means all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImageFilters {
@@ -79,7 +81,7 @@ impl ImageFilters {
                 "mounted" => filters.mounted = agreed(filters.mounted)?,
                 "before" => filters.before.push(value.clone()),
                 "since" => filters.since.push(value.clone()),
-                "until" => filters.until.push(moment::moment(value, now.into())?),
+                "until" => filters.until.push(moment(value, now.into())?),
                 "label" | "label!" => filters.labels.push(label(value, key == "label")),
                 "reference" => filters.add_reference(value)?,
                 "id" => filters.ids.push(hex(value).to_owned()),
