@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use rootlay::ops::{PruneFilters, PruneRequest, PruneScope, Pruned};
+use rootlay::ops::{PruneFilters, PruneRequest, PruneScope, Pruned, Rootlay};
 
 use super::super::duration::duration;
 use super::super::failure::{Failure, Outcome};
@@ -71,12 +71,17 @@ fn age(text: &str) -> Result<Duration, String> {
     }
 }
 
-pub fn run(args: &PruneArgs, host: &Host, out: &mut Output) -> Outcome {
+/// What both prunes begin with: a usable request, somebody to ask, and the store.
+pub fn begin(args: &PruneArgs, host: &Host) -> Outcome<(PruneRequest, Rootlay)> {
     let request = args.request()?;
     if !args.dry_run {
         can_ask(args.force)?;
     }
-    let engine = host.open()?;
+    Ok((request, host.open()?))
+}
+
+pub fn run(args: &PruneArgs, host: &Host, out: &mut Output) -> Outcome {
+    let (request, engine) = begin(args, host)?;
     if args.dry_run {
         return out.lines(report(&engine.plan_prune(&request)?, Tense::Would));
     }
@@ -94,7 +99,7 @@ pub fn run(args: &PruneArgs, host: &Host, out: &mut Output) -> Outcome {
 }
 
 /// Without a terminal there is nobody to answer.
-pub fn can_ask(force: bool) -> Outcome {
+fn can_ask(force: bool) -> Outcome {
     if force || io::stdin().is_terminal() {
         return Ok(());
     }

@@ -5,14 +5,10 @@ use rootlay::ops::{Pruned, SystemPruned};
 use super::super::failure::Outcome;
 use super::super::host::Host;
 use super::super::output::Output;
-use super::prune::{PruneArgs, Tense, can_ask, confirm, images, tell_kept};
+use super::prune::{PruneArgs, Tense, begin, confirm, images, tell_kept};
 
 pub fn run(args: &PruneArgs, host: &Host, out: &mut Output) -> Outcome {
-    let request = args.request()?;
-    if !args.dry_run {
-        can_ask(args.force)?;
-    }
-    let engine = host.open()?;
+    let (request, engine) = begin(args, host)?;
     if args.dry_run {
         return out.lines(report(&engine.plan_prune_system(&request)?, Tense::Would));
     }
