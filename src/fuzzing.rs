@@ -1,11 +1,11 @@
 //! Doors for `fuzz/` into modules that are private. Built only with `--cfg fuzzing`, which `cargo fuzz` sets.
 
-use std::io::Cursor;
 use std::path::Path;
 
 use crate::cancel::Cancel;
+use crate::chunks;
 use crate::error::Result;
-use crate::layer::{self, LayerIndex, Limits, Oddities, Places, StackLayer, UnpackOptions};
+use crate::layer::{self, Claims, LayerIndex, Limits, Oddities, Places, StackLayer, UnpackOptions};
 use crate::mount::mountinfo;
 use crate::sys::dir::Dir;
 
@@ -25,8 +25,8 @@ fn limits() -> Limits {
 pub fn layer(blob: &[u8], diff: &Path, aside: &Path, correction: &Path) -> Result<Shape> {
     let cancel = Cancel::new();
     let options = UnpackOptions { limits: limits(), oddities: Oddities::Warn, cancel: cancel.clone(), warn: &|_| {} };
-    let blob = Box::new(Cursor::new(blob.to_vec()));
-    let unpacked = layer::unpack(blob, &Dir::open(diff)?, &Dir::open(aside)?, None, &options)?;
+    let (blob, claims) = (chunks::reader_of(blob), Claims::default());
+    let unpacked = layer::unpack(blob, &Dir::open(diff)?, &Dir::open(aside)?, &claims, &options)?;
     let mut written = Vec::new();
     unpacked.index.write_to(&mut written)?;
     let index = LayerIndex::read_from(&mut &written[..])?;

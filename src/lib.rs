@@ -17,6 +17,7 @@ pub mod oci;
 pub mod ops;
 pub mod progress;
 
+mod chunks;
 mod compression;
 mod content;
 #[cfg(fuzzing)]

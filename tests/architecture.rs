@@ -15,6 +15,7 @@ const RANKS: &[(&str, u8)] = &[
     ("error", 0),
     ("cancel", 0),
     ("progress", 0),
+    ("chunks", 1),
     ("compression", 1),
     ("oci", 1),
     ("sys", 1),

@@ -1,19 +1,18 @@
 //! Compression, told by the bytes and never by the media type (layer-semantics rows 110 to 116).
 
+mod decoder;
+mod members;
 #[cfg(test)]
 mod tests;
 mod zstd_window;
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 
-use bzip2::bufread::MultiBzDecoder;
-use flate2::bufread::GzDecoder;
-use liblzma::bufread::XzDecoder;
-use liblzma::stream::{CONCATENATED, Stream};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, ErrorKind, Result};
-use zstd_window::Turn;
+use crate::error::Result;
+
+pub use decoder::{Decoder, WINDOW};
 
 /// Input buffer of a decoder.
 const BUFFER: usize = 128 * 1024;
@@ -24,8 +23,8 @@ pub const ZSTD_WINDOW_LOG: u32 = 27;
 /// How many bytes [`Compression::detect`] looks at.
 pub const MAGIC: usize = 6;
 
-/// Most memory that an xz stream may ask for.
-const XZ_MEMORY: u64 = 256 << 20;
+/// How many bytes tell what a stream will need.
+const START: usize = 18;
 
 /// How a layer is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,34 +87,18 @@ impl std::fmt::Display for Compression {
 }
 
 /// The uncompressed bytes of a blob, and how it was compressed. Errors of the format are of kind
-/// [`ErrorKind::Refused`], carried through `io::Error`.
+/// [`ErrorKind::Refused`](crate::error::ErrorKind::Refused), carried through `io::Error`.
 pub fn decompress<'a>(
     blob: Box<dyn Read + Send + 'a>,
     zstd_window_log: u32,
 ) -> Result<(Box<dyn Read + Send + 'a>, Compression)> {
     let mut blob = BufReader::with_capacity(BUFFER, blob);
-    let mut start = [0; 18];
+    let mut start = [0; START];
     let have = peek(&mut blob, &mut start)?;
-    let compression = Compression::detect(&start[..have]);
     let blob = io::Cursor::new(start).take(have as u64).chain(blob);
-    let mut turn = None;
-    let decoder: Box<dyn Read + Send + 'a> = match compression {
-        Compression::None => return Ok((Box::new(blob), compression)),
-        Compression::Gzip => Box::new(Members::new(blob)),
-        Compression::Zstd => {
-            turn = Turn::wait(&start[..have]);
-            let mut decoder = zstd::stream::read::Decoder::with_buffer(blob).map_err(format_error)?;
-            decoder.window_log_max(zstd_window_log).map_err(format_error)?;
-            Box::new(decoder)
-        }
-        Compression::Xz => {
-            let stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)
-                .map_err(|error| Error::refused(format!("xz: {error}")))?;
-            Box::new(XzDecoder::new_stream(blob, stream))
-        }
-        Compression::Bzip2 => Box::new(MultiBzDecoder::new(blob)),
-    };
-    Ok((Box::new(Named { decoder, compression, _turn: turn }), compression))
+    let decoder = Decoder::new(blob, zstd_window_log)?;
+    let compression = decoder.compression();
+    Ok((Box::new(decoder), compression))
 }
 
 /// Reads the first bytes; fewer at the end of the input.
@@ -130,96 +113,4 @@ fn peek(input: &mut impl Read, start: &mut [u8]) -> Result<usize> {
         }
     }
     Ok(have)
-}
-
-/// Tells errors of the format from errors of the input below.
-struct Named<'a> {
-    decoder: Box<dyn Read + Send + 'a>,
-    compression: Compression,
-    _turn: Option<Turn>,
-}
-
-impl Read for Named<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.decoder.read(buffer).map_err(|error| {
-            if error.kind() == io::ErrorKind::Interrupted {
-                return error;
-            }
-            format_error(error).context(self.compression.as_str()).into_io()
-        })
-    }
-}
-
-fn format_error(error: io::Error) -> Error {
-    let from_below = error.raw_os_error().is_some()
-        || error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Error>);
-    if from_below { Error::from(error) } else { Error::new(ErrorKind::Refused, error.to_string()) }
-}
-
-/// All members of a gzip stream. Zeros after the last one are padding, anything else is refused (row 111).
-struct Members<R> {
-    state: State<R>,
-}
-
-/// The decoder is large beside the rest, and there is one of it a layer.
-#[expect(clippy::large_enum_variant, reason = "one value per layer")]
-enum State<R> {
-    Member(GzDecoder<R>),
-    Between(R),
-    Done,
-}
-
-impl<R: BufRead> Members<R> {
-    fn new(input: R) -> Self {
-        Self { state: State::Member(GzDecoder::new(input)) }
-    }
-}
-
-impl<R: BufRead> Read for Members<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        loop {
-            match std::mem::replace(&mut self.state, State::Done) {
-                State::Done => return Ok(0),
-                State::Member(mut decoder) => match decoder.read(buffer) {
-                    Ok(0) => self.state = State::Between(decoder.into_inner()),
-                    result => {
-                        self.state = State::Member(decoder);
-                        return result;
-                    }
-                },
-                State::Between(mut input) => match input.fill_buf() {
-                    Ok([]) => return Ok(0),
-                    Ok([0, ..]) => {
-                        only_zeros(&mut input)?;
-                        return Ok(0);
-                    }
-                    Ok(_) => self.state = State::Member(GzDecoder::new(input)),
-                    Err(error) => {
-                        self.state = State::Between(input);
-                        return Err(error);
-                    }
-                },
-            }
-        }
-    }
-}
-
-fn only_zeros(input: &mut impl BufRead) -> io::Result<()> {
-    loop {
-        let buffer = match input.fill_buf() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            result => result?,
-        };
-        if buffer.is_empty() {
-            return Ok(());
-        }
-        if buffer.iter().any(|&byte| byte != 0) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "garbage after the last member"));
-        }
-        let len = buffer.len();
-        input.consume(len);
-    }
 }

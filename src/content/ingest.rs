@@ -13,16 +13,33 @@ use crate::sys::dir::Dir;
 use crate::sys::errno::SysError;
 
 /// A blob that is being written. What becomes of it when it is dropped before its commit, its target says.
+///
+/// Writing and hashing can go on in two threads: [`Ingest::split`].
 #[derive(Debug)]
 pub struct Ingest {
+    writing: Writing,
+    hashing: Hashing,
+}
+
+/// The bytes of an [`Ingest`] on their way to disk.
+#[derive(Debug)]
+pub struct Writing {
     dir: Dir,
     name: String,
     target: Target,
     expected: Digest,
     size: u64,
     written: u64,
-    hasher: Option<Hasher>,
     committed: bool,
+}
+
+/// The digest of an [`Ingest`]. It has to be given every byte that is written, in order.
+#[derive(Debug)]
+pub struct Hashing {
+    hasher: Hasher,
+    hashed: u64,
+    /// They were found to be right.
+    verified: bool,
 }
 
 /// Where the bytes go.
@@ -82,8 +99,21 @@ impl Ingest {
     }
 
     fn begin(dir: Dir, name: String, target: Target, expected: &Digest, size: u64) -> Self {
-        let hasher = Some(expected.algorithm().hasher());
-        Self { dir, name, target, expected: expected.clone(), size, written: 0, hasher, committed: false }
+        let hashing = Hashing { hasher: expected.algorithm().hasher(), hashed: 0, verified: false };
+        Self {
+            writing: Writing { dir, name, target, expected: expected.clone(), size, written: 0, committed: false },
+            hashing,
+        }
+    }
+
+    /// The two halves, for two threads.
+    pub fn split(self) -> (Writing, Hashing) {
+        (self.writing, self.hashing)
+    }
+
+    /// The whole again. Halves that did not get the same bytes do not pass [`Ingest::verify`].
+    pub fn join(writing: Writing, hashing: Hashing) -> Self {
+        Self { writing, hashing }
     }
 
     /// Checks that everything arrived: first the size, then the digest. May be called more than once.
@@ -91,28 +121,23 @@ impl Ingest {
     /// # Errors
     /// With what was expected and what came: refused, or a mismatch where the bytes came over a network.
     pub fn verify(&mut self) -> Result<()> {
-        let Self { expected, size, written, .. } = self;
+        let Self { writing, hashing } = self;
+        let Writing { expected, size, written, .. } = &*writing;
         if written != size {
-            let message = format!("blob {expected}: expected {size} bytes, got {written}");
-            return Err(self.mismatch(message));
+            return Err(writing.mismatch(format!("blob {expected}: expected {size} bytes, got {written}")));
         }
-        let Some(hasher) = self.hasher.take() else {
-            return Ok(());
-        };
-        let got = hasher.clone().finish();
-        if got != self.expected {
-            self.hasher = Some(hasher);
-            return Err(self.mismatch(format!("expected blob {}, got {got}", self.expected)));
+        if hashing.hashed != *written {
+            let message = format!("blob {expected}: {} of {written} bytes were hashed", hashing.hashed);
+            return Err(Error::new(ErrorKind::Failed, message));
+        }
+        if !hashing.verified {
+            let got = hashing.hasher.clone().finish();
+            if got != *expected {
+                return Err(writing.mismatch(format!("expected blob {expected}, got {got}")));
+            }
+            hashing.verified = true;
         }
         Ok(())
-    }
-
-    fn mismatch(&self, message: String) -> Error {
-        let kind = match self.target {
-            Target::Staged(_) => ErrorKind::Refused,
-            Target::Partial { .. } | Target::Stored => ErrorKind::DigestMismatch,
-        };
-        Error::new(kind, message)
     }
 
     /// Verifies and gives the blob its name. A blob that is here already is success.
@@ -120,16 +145,48 @@ impl Ingest {
     /// Nothing is synced: the commit of the image does that.
     pub fn commit(mut self, store: &ContentStore) -> Result<()> {
         self.verify()?;
-        match self.target {
+        let Writing { dir, name, target, expected, size, committed, .. } = &mut self.writing;
+        match target {
             Target::Stored => {}
-            _ => store.adopt(&self.dir, self.name.as_bytes(), &self.expected, self.size)?,
+            _ => store.adopt(dir, name.as_bytes(), expected, *size)?,
         }
-        self.committed = true;
+        *committed = true;
         Ok(())
     }
 }
 
+impl Hashing {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.hashed += bytes.len() as u64;
+        self.verified = false;
+    }
+}
+
+impl Writing {
+    fn mismatch(&self, message: String) -> Error {
+        let kind = match self.target {
+            Target::Staged(_) => ErrorKind::Refused,
+            Target::Partial { .. } | Target::Stored => ErrorKind::DigestMismatch,
+        };
+        Error::new(kind, message)
+    }
+}
+
 impl Write for Ingest {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.writing.write(bytes)?;
+        self.hashing.update(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writing.flush()
+    }
+}
+
+impl Write for Writing {
     /// Fails as soon as one byte more than expected comes (with an [`Error`] inside).
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if bytes.is_empty() {
@@ -156,10 +213,6 @@ impl Write for Ingest {
             Ok(count) => count,
         };
         self.written += count as u64;
-        // Written after a successful check: cannot happen, since then the size was reached.
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(&bytes[..count]);
-        }
         Ok(count)
     }
 
@@ -171,7 +224,7 @@ impl Write for Ingest {
     }
 }
 
-impl Drop for Ingest {
+impl Drop for Writing {
     fn drop(&mut self) {
         let goes = match &self.target {
             Target::Staged(_) => !self.committed,

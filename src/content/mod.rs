@@ -7,7 +7,7 @@
 mod ingest;
 mod store;
 
-pub use ingest::{Ingest, PartialFile};
+pub use ingest::{Hashing, Ingest, PartialFile, Writing};
 pub use store::ContentStore;
 
 #[cfg(test)]

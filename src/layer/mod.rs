@@ -51,7 +51,7 @@ pub use correction::{Places, StackLayer, apply_root, correct, merge_lowest};
 #[cfg(fuzzing)]
 pub use fuzzing::{Kind, NameMeans, Node, Shape, name_means, shape};
 pub use index::{LayerIndex, Summary};
-pub use unpack::{Unpacked, unpack};
+pub use unpack::{Claims, Unpacked, unpack};
 
 /// What one layer may cost. The defaults let every real image pass.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,13 +2,13 @@
 //! is tested in `overlay-tests`. Needs root, as everything here does.
 
 use std::collections::BTreeMap;
-use std::io::Cursor;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use ::tar::{Builder, EntryType, Header};
 
 use super::*;
+use crate::chunks::reader_of;
 use crate::error::{ErrorKind, Result};
 use crate::oci::{DiffId, Digest};
 use crate::sys::dir::Dir;
@@ -88,7 +88,8 @@ impl Layers {
             };
             let blob = layer.done();
             let diff_id = DiffId(Digest::of(&blob));
-            let unpacked = unpack(Box::new(Cursor::new(blob)), &dir, &aside, Some(&diff_id), &options)?;
+            let unpacked =
+                unpack(reader_of(&blob), &dir, &aside, &Claims { diff_id: Some(&diff_id), blob: None }, &options)?;
             let mut saved = Vec::new();
             unpacked.index.write_to(&mut saved).unwrap();
             all.indexes.push(LayerIndex::read_from(&mut &saved[..]).unwrap());
@@ -259,7 +260,8 @@ fn row_117_a_wrong_diff_id_is_refused() {
     let blob = Tar::new().file("f", "x").done();
     let wrong = DiffId(Digest::of(b"something else"));
     root.create_dir(b"d", 0o700).unwrap();
-    let error = unpack(Box::new(Cursor::new(blob)), &root.open_dir(b"d").unwrap(), &root, Some(&wrong), &options);
+    let claims = Claims { diff_id: Some(&wrong), blob: None };
+    let error = unpack(reader_of(&blob), &root.open_dir(b"d").unwrap(), &root, &claims, &options);
     assert_eq!(error.unwrap_err().kind(), ErrorKind::Refused);
 }
 

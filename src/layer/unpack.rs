@@ -1,7 +1,7 @@
 //! One layer from its blob to its diff directory: each entry is decided by [`DiffTree`] and carried out by [`Writer`].
 
 use std::collections::{HashMap, HashSet};
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -19,9 +19,10 @@ use super::stream::{StreamOptions, run};
 use super::tar;
 use super::writer::{DirectoryMarks, Writer};
 use super::{Limits, Oddities, UnpackOptions};
+use crate::chunks::ChunkReader;
 use crate::compression::Compression;
 use crate::error::{Context, Error, Result};
-use crate::oci::DiffId;
+use crate::oci::{DiffId, Digest};
 use crate::sys::dir::Dir;
 use crate::sys::errno::{SysError, escape};
 
@@ -37,24 +38,34 @@ pub struct Unpacked {
     pub compression: Compression,
 }
 
+/// What is said about a layer before it is unpacked.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Claims<'a> {
+    /// Its diff ID, which is checked.
+    pub diff_id: Option<&'a DiffId>,
+    /// The digest of its blob, which the caller checks before the layer counts: the same bytes are hashed once.
+    pub blob: Option<&'a Digest>,
+}
+
 /// Unpacks `blob` into `diff`, an empty directory that nobody else looks at.
 ///
 /// On success the directory holds the layer in `OverlayFS` form, the blob was read to its end, and the diff ID is
-/// `expected` where that was given. Nothing is synced. `aside` is the directory of the layer, on the same file system:
+/// the claimed one. Nothing is synced. `aside` is the directory of the layer, on the same file system:
 /// content that only some stacks show stays there as `kept-NUMBER`, and must be kept beside `diff`.
 ///
 /// # Errors
 /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) for whatever is wrong with the layer; the content of `diff` is
 /// then undefined and to be removed by the caller.
 pub fn unpack(
-    blob: Box<dyn Read + Send + '_>,
+    blob: ChunkReader,
     diff: &Dir,
     aside: &Dir,
-    expected: Option<&DiffId>,
+    claims: &Claims<'_>,
     options: &UnpackOptions<'_>,
 ) -> Result<Unpacked> {
     let stream = StreamOptions {
-        expected: expected.cloned(),
+        expected: claims.diff_id.cloned(),
+        blob: claims.blob.cloned(),
         max_bytes: options.limits.bytes,
         zstd_window_log: options.limits.zstd_window_log,
         cancel: options.cancel.clone(),

@@ -1,6 +1,6 @@
 //! What load and import share: from documents and a source of blobs to an image that is recorded.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -10,6 +10,7 @@ use super::{Jobs, Limits, Oddities, Rootlay, unpack};
 use crate::cancel::Cancel;
 use crate::content::Ingest;
 use crate::error::{ErrorKind, Result};
+use crate::layer::LayerIndex;
 use crate::oci::{ChainId, Descriptor, DiffId, Digest, ImageConfig, Manifest, Reference};
 use crate::progress::Progress;
 use crate::source::{Resolved, Source};
@@ -32,6 +33,8 @@ pub(super) struct Run<'a> {
     /// Downloads that were begun or went on, and how many bytes of them were here.
     transfers: Mutex<BTreeMap<Digest, u64>>,
     tasks: AtomicUsize,
+    /// Of the layers that were unpacked just now: the correction of their stack needs them.
+    indexes: Mutex<HashMap<DiffId, LayerIndex>>,
 }
 
 /// An image whose documents are verified.
@@ -63,6 +66,7 @@ impl<'a> Run<'a> {
             committed: Mutex::default(),
             transfers: Mutex::default(),
             tasks: AtomicUsize::new(0),
+            indexes: Mutex::default(),
         })
     }
 
@@ -117,6 +121,12 @@ impl<'a> Run<'a> {
         transfers.entry(blob.clone()).or_insert(kept);
     }
 
+    /// Keeps the index of a layer until the image is recorded.
+    pub fn remember_index(&self, index: LayerIndex) {
+        let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
+        indexes.insert(index.summary.diff_id.clone(), index);
+    }
+
     fn remember(&self, item: Item) {
         self.committed.lock().unwrap_or_else(PoisonError::into_inner).insert(item);
     }
@@ -157,7 +167,8 @@ impl<'a> Run<'a> {
         let stack = &config.diff_ids;
         let workspace =
             Workspace { store: self.store, staging: &self.staging, cancel: self.cancel, named: &self.named };
-        if let Some((chain, true)) = workspace.correction(stack)?.map(|made| (made.chain, made.new)) {
+        let indexes = std::mem::take(&mut *self.indexes.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some((chain, true)) = workspace.correction(stack, indexes)?.map(|made| (made.chain, made.new)) {
             self.remember(Item::Dir(Kind::Correction, chain.0));
         }
         let size = lowers::size(&workspace, stack)?;

@@ -99,25 +99,32 @@ impl Workspace<'_> {
         }
     }
 
-    /// The correction layer of the stack; it is made if it is missing. None for a stack of no layers.
-    pub fn correction(&self, stack: &[DiffId]) -> Result<Option<Made>> {
+    /// The correction layer of the stack; it is made if it is missing. None for a stack of no layers. What is known of
+    /// its layers need not be read.
+    pub fn correction(&self, stack: &[DiffId], known: HashMap<DiffId, LayerIndex>) -> Result<Option<Made>> {
         let Some(chain) = ChainId::of(stack) else { return Ok(None) };
         let all: Vec<usize> = (0..stack.len()).collect();
-        self.make(Kind::Correction, chain, stack, &all).map(Some)
+        self.make(Kind::Correction, chain, stack, &all, known).map(Some)
     }
 
     /// The directory of this kind for a stack, made of these layers of it.
-    fn make(&self, kind: Kind, chain: ChainId, stack: &[DiffId], of: &[usize]) -> Result<Made> {
+    fn make(
+        &self,
+        kind: Kind,
+        chain: ChainId,
+        stack: &[DiffId],
+        of: &[usize],
+        mut known: HashMap<DiffId, LayerIndex>,
+    ) -> Result<Made> {
         match self.store.find(kind, &chain.0, self.named)? {
             Found::Usable(dir) => return Ok(Made { chain, diff: dir.open_dir(b"diff")?, new: false }),
             Found::Stale => self.store.discard_stale(self.staging, kind, &chain.0)?,
             Found::Missing => {}
         }
-        let mut known: HashMap<&DiffId, LayerIndex> = HashMap::new();
         for id in of.iter().map(|&index| &stack[index]) {
             self.cancel.check()?;
             if !known.contains_key(id) {
-                known.insert(id, self.read(id).context(|| format!("layer {id}"))?);
+                known.insert(id.clone(), self.read(id).context(|| format!("layer {id}"))?);
             }
         }
         let open = |id: &DiffId| {
@@ -154,7 +161,7 @@ impl Workspace<'_> {
     pub fn lowers(&self, stack: &[DiffId]) -> Result<Lowers> {
         let summaries = stack.iter().map(|id| summary(&self.layer(id)?, id)).collect::<Result<Vec<_>>>()?;
         let mut planned = plan(stack, &summaries);
-        let correction = self.correction(stack)?.map(|made| made.diff);
+        let correction = self.correction(stack, HashMap::new())?.map(|made| made.diff);
         let mut dirs = Vec::new();
         let count = mount::lowest_to_merge(planned.len(), usize::from(correction.is_some()));
         let mut merged = None;
@@ -162,7 +169,7 @@ impl Workspace<'_> {
             // The lowest part of the stack, planned without what is above it, so that any image can use it.
             let part = &stack[..=last];
             if let Some(chain) = ChainId::of(part) {
-                let made = self.make(Kind::Merged, chain, part, &plan(part, &summaries[..=last]))?;
+                let made = self.make(Kind::Merged, chain, part, &plan(part, &summaries[..=last]), HashMap::new())?;
                 dirs.push(made.diff);
                 merged = Some(made.chain);
                 planned.drain(..count);

@@ -1,11 +1,17 @@
-//! A reader that keeps what passes through it.
+//! A blob that is read once: its bytes go into the content store, through the hash of its digest, and to whoever
+//! unpacks them.
 
 use std::io::{self, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
-use crate::content::Ingest;
-use crate::error::{Error, Result};
+use crate::chunks::{self, Chunk, ChunkReader, Pool, Sender};
+use crate::content::{Hashing, Ingest, Writing};
+use crate::error::{Error, ErrorKind, Result};
 
-const BUFFER: usize = 128 * 1024;
+/// How many chunks of a blob there are at once.
+const CHUNKS: usize = 6;
 
 /// What happens to a blob that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,51 +29,143 @@ pub(super) type Watch<'a> = &'a (dyn Fn(Step) -> Result<()> + Sync);
 
 /// Reads a blob and writes every byte of it into the content store as well.
 pub(super) struct Tee<'a> {
-    blob: Box<dyn Read + Send + 'a>,
+    input: Input<'a>,
     ingest: Ingest,
-    watch: Watch<'a>,
-    ended: bool,
 }
 
 impl<'a> Tee<'a> {
     pub fn new(blob: Box<dyn Read + Send + 'a>, ingest: Ingest, watch: Watch<'a>) -> Self {
-        Self { blob, ingest, watch, ended: false }
+        Self { input: Input { blob, watch, pool: Pool::new(CHUNKS, 0), ended: false }, ingest }
     }
 
-    /// Reads what is left, and checks that the whole blob has its size and digest.
-    pub fn finish(mut self) -> Result<Ingest> {
-        let mut buffer = vec![0; BUFFER];
-        loop {
-            match self.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::from(error)),
+    /// Reads all of the blob, and checks that it has its size and digest.
+    pub fn finish(self) -> Result<Ingest> {
+        Ok(self.pass(|_| Ok(()))?.1)
+    }
+
+    /// Reads all of the blob, and has `consume` read along. The blob has its size and digest when this succeeds; what
+    /// `consume` made of it must not count before that.
+    ///
+    /// # Errors
+    /// What is wrong with the blob explains whatever `consume` did not like, and is told rather than that.
+    pub fn pass<T>(self, consume: impl FnOnce(ChunkReader) -> Result<T>) -> Result<(T, Ingest)> {
+        let Self { mut input, ingest } = self;
+        let watch = input.watch;
+        let (mut writing, mut hashing) = ingest.split();
+        let (sender, reader) = chunks::channel(CHUNKS);
+        let first = input.next(&mut writing)?;
+        if input.ended {
+            // No threads for a few bytes.
+            if let Some(chunk) = first {
+                hashing.update(&chunk);
+                let _ = sender.send(Ok(chunk));
             }
+            drop(sender);
+            let ingest = verified(writing, hashing, watch)?;
+            return Ok((consume(reader)?, ingest));
         }
-        Ok(self.ingest)
-    }
-
-    /// At the end of the blob: has it the size and the digest that it should have?
-    fn end(&mut self) -> Result<()> {
-        if !self.ended {
-            (self.watch)(Step::Whole)?;
-            self.ingest.verify()?;
-            (self.watch)(Step::Verified)?;
-            self.ended = true;
+        let abandoned = AtomicBool::new(false);
+        let (outcome, ingest) = thread::scope(|scope| {
+            let reading = scope.spawn(|| {
+                let mut outlet = Some(sender);
+                let result = input.read_on(first, writing, hashing, &mut outlet, &abandoned);
+                if let (Err(_), Some(outlet)) = (&result, outlet) {
+                    // Nobody sees this one: the error itself is told.
+                    let _ = outlet.send(Err(Error::new(ErrorKind::Failed, "the blob ends early")));
+                }
+                result
+            });
+            let outcome = consume(reader);
+            // What is refused may be explained by the rest of the blob; no other error is.
+            let explained = outcome.as_ref().err().is_none_or(|error| error.kind() == ErrorKind::Refused);
+            abandoned.store(!explained, Ordering::Relaxed);
+            (outcome, reading.join())
+        });
+        match ingest.map_err(|_| died())?? {
+            Some(ingest) => Ok((outcome?, ingest)),
+            None => Err(outcome.err().unwrap_or_else(died)),
         }
-        Ok(())
     }
 }
 
-impl Read for Tee<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.blob.read(buffer)?;
-        if count == 0 && !buffer.is_empty() {
-            self.end().map_err(Error::into_io)?;
+fn died() -> Error {
+    Error::new(ErrorKind::Failed, "a thread that reads a blob died")
+}
+
+fn verified(writing: Writing, hashing: Hashing, watch: Watch<'_>) -> Result<Ingest> {
+    watch(Step::Whole)?;
+    let mut ingest = Ingest::join(writing, hashing);
+    ingest.verify()?;
+    watch(Step::Verified)?;
+    Ok(ingest)
+}
+
+/// The blob as it comes.
+struct Input<'a> {
+    blob: Box<dyn Read + Send + 'a>,
+    watch: Watch<'a>,
+    pool: Pool,
+    ended: bool,
+}
+
+impl Input<'_> {
+    /// The next chunk, full unless it is the last one. It is written already, also what came before an error.
+    fn next(&mut self, writing: &mut Writing) -> Result<Option<Chunk>> {
+        let mut buffer = self.pool.take();
+        let mut filled = 0;
+        let mut result = Ok(());
+        while filled < chunks::SIZE && result.is_ok() {
+            match self.blob.read(&mut buffer.content()[filled..]) {
+                Ok(0) => {
+                    self.ended = true;
+                    break;
+                }
+                Ok(count) => {
+                    filled += count;
+                    result = (self.watch)(Step::Passed(count as u64));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => result = Err(Error::from(error)),
+            }
         }
-        self.ingest.write_all(&buffer[..count])?;
-        (self.watch)(Step::Passed(count as u64)).map_err(Error::into_io)?;
-        Ok(count)
+        writing.write_all(&buffer.content()[..filled])?;
+        result?;
+        Ok((filled > 0).then(|| buffer.share(filled)))
+    }
+
+    /// Reads the rest after the first chunk. `None` if that is of no use any more.
+    fn read_on(
+        mut self,
+        first: Option<Chunk>,
+        mut writing: Writing,
+        mut hashing: Hashing,
+        outlet: &mut Option<Sender>,
+        abandoned: &AtomicBool,
+    ) -> Result<Option<Ingest>> {
+        let watch = self.watch;
+        let (to_hasher, to_hash) = sync_channel::<Chunk>(CHUNKS);
+        let hashed = thread::scope(|scope| {
+            let hasher = scope.spawn(move || {
+                for chunk in to_hash {
+                    hashing.update(&chunk);
+                }
+                hashing
+            });
+            let mut next = first;
+            while let Some(chunk) = next {
+                to_hasher.send(chunk.clone()).map_err(|_| died())?;
+                if outlet.as_ref().is_some_and(|outlet| outlet.send(Ok(chunk)).is_err()) {
+                    *outlet = None;
+                }
+                if outlet.is_none() && abandoned.load(Ordering::Relaxed) {
+                    return Ok(None);
+                }
+                next = if self.ended { None } else { self.next(&mut writing)? };
+            }
+            drop(to_hasher);
+            *outlet = None;
+            hasher.join().map(Some).map_err(|_| died())
+        })?;
+        hashed.map(|hashing| verified(writing, hashing, watch)).transpose()
     }
 }

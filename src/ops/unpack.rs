@@ -11,8 +11,8 @@ use super::tee::{Step, Tee};
 use super::transfer;
 use crate::compression::Compression;
 use crate::content::Ingest;
-use crate::error::{Context, Error, ErrorKind, Result};
-use crate::layer::{self, LayerIndex, UnpackOptions, Unpacked};
+use crate::error::{Context, Error, Result};
+use crate::layer::{self, Claims, LayerIndex, UnpackOptions, Unpacked};
 use crate::oci::media_type::is_foreign_layer;
 use crate::oci::{Descriptor, DiffId, Digest};
 use crate::progress::{Phase, Task};
@@ -146,7 +146,8 @@ impl Job<'_> {
 
     /// Unpacks what passes through `tee`, and puts blob and layer in their places.
     pub(super) fn unpack(&self, run: &Run<'_>, tee: Tee<'_>) -> Result<()> {
-        let new = unpack_into_place(run, tee, Some(self.diff_id), |ingest| run.keep_blob(ingest, &self.blob.digest))?;
+        let claims = Claims { diff_id: Some(self.diff_id), blob: Some(&self.blob.digest) };
+        let new = unpack_into_place(run, tee, &claims, |ingest| run.keep_blob(ingest, &self.blob.digest))?;
         // The bytes decide (row 116).
         if !new.compression.fits(&self.blob.media_type) {
             run.progress.warning(&format!(
@@ -180,13 +181,14 @@ pub(super) struct NewLayer {
     pub compression: Compression,
 }
 
-/// Unpacks a blob and renames the layer into its place; `keep` gets the verified blob before that.
+/// Unpacks a blob and renames the layer into its place; `keep` gets the verified blob before that. `blob` is the
+/// digest that `tee` verifies.
 ///
 /// With an expected diff ID the caller holds the lock of the layer. Without one the layer may turn out to be here.
 pub(super) fn unpack_into_place(
     run: &Run<'_>,
-    mut tee: Tee<'_>,
-    expected: Option<&DiffId>,
+    tee: Tee<'_>,
+    claims: &Claims<'_>,
     keep: impl FnOnce(Ingest) -> Result<()>,
 ) -> Result<NewLayer> {
     let (draft, dir) = run.staging.new_dir("layer", 0o700)?;
@@ -194,32 +196,24 @@ pub(super) fn unpack_into_place(
     let warn = |message: &str| run.progress.warning(message);
     let options =
         UnpackOptions { limits: run.limits.clone(), oddities: run.oddities, cancel: run.cancel.clone(), warn: &warn };
-    let unpacked = layer::unpack(Box::new(&mut tee), &diff, &dir, expected, &options);
-    let unpacked = match unpacked {
-        Ok(unpacked) => unpacked,
+    let passed = tee.pass(|blob| layer::unpack(blob, &diff, &dir, claims, &options));
+    let (Unpacked { index, compression }, ingest) = match passed {
+        Ok(passed) => passed,
         Err(error) => {
             run.staging.dir().remove_tree(draft.as_bytes())?;
-            // A blob that is not what its digest says explains whatever else is wrong with it.
-            return match error.kind() {
-                ErrorKind::Refused => match tee.finish() {
-                    // Unverified, what was wrong with it may be the network's fault.
-                    Err(better) => Err(better),
-                    Ok(_) => Err(error),
-                },
-                _ => Err(error),
-            };
+            return Err(error);
         }
     };
-    keep(tee.finish()?)?;
-    let Unpacked { index, compression } = unpacked;
+    keep(ingest)?;
     write_index(&dir, &index).context(|| "write layer.json".to_owned())?;
-    let diff_id = index.summary.diff_id;
+    let diff_id = index.summary.diff_id.clone();
     drop((diff, dir));
-    if expected.is_none() {
+    if claims.diff_id.is_none() {
         // Nobody could lease it by a name that was not known.
         run.staging.rely_on([Item::Dir(Kind::Layer, diff_id.0.clone())])?;
     }
     run.commit(&draft, Item::Dir(Kind::Layer, diff_id.0.clone()))?;
+    run.remember_index(index);
     Ok(NewLayer { diff_id, compression })
 }
 

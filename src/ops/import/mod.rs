@@ -15,6 +15,7 @@ use super::unpack::unpack_into_place;
 use super::{Limits, Oddities, Rootlay};
 use crate::content::Ingest;
 use crate::error::{Context, Error, ErrorKind, Result};
+use crate::layer::Claims;
 use crate::oci::{Algorithm, Descriptor, Digest, ImageConfig, Platform, Reference, media_type};
 use crate::progress::{Phase, Task};
 use crate::store::{self, Item};
@@ -99,7 +100,8 @@ fn import(
     };
     let ingest = Ingest::new(run.staging.dir(), &blob.digest, blob.size)?;
     let tee = Tee::new(Box::new(file), ingest, &watch);
-    let layer = unpack_into_place(run, tee, None, |ingest| run.keep_blob(ingest, &blob.digest))?;
+    let claims = Claims { diff_id: None, blob: Some(&blob.digest) };
+    let layer = unpack_into_place(run, tee, &claims, |ingest| run.keep_blob(ingest, &blob.digest))?;
     run.progress.phase(&task, Phase::Complete);
 
     blob.media_type = media_type::layer(layer.compression.suffix());

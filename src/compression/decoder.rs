@@ -1,0 +1,117 @@
+//! One decoder for all formats.
+
+use std::io::{self, BufRead, Read};
+
+use bzip2::bufread::MultiBzDecoder;
+use liblzma::bufread::XzDecoder;
+use liblzma::stream::{CONCATENATED, Stream};
+
+use super::Compression;
+use super::members::Members;
+use super::zstd_window::Turn;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How far back a decoder may look into what it gave: the window of DEFLATE (RFC 1951, section 2).
+pub const WINDOW: usize = 32 * 1024;
+
+/// Most memory that an xz stream may ask for.
+const XZ_MEMORY: u64 = 256 << 20;
+
+/// The uncompressed bytes of an input. Errors of the format are of kind [`ErrorKind::Refused`], carried through
+/// `io::Error`.
+pub enum Decoder<R> {
+    /// The input itself.
+    Plain(R),
+    /// gzip.
+    Gzip(Box<Members<R>>),
+    /// zstd.
+    Zstd {
+        /// The decoder.
+        decoder: zstd::stream::read::Decoder<'static, R>,
+        /// What a large window needs.
+        _turn: Option<Turn>,
+    },
+    /// xz.
+    Xz(XzDecoder<R>),
+    /// bzip2.
+    Bzip2(MultiBzDecoder<R>),
+}
+
+impl<R> std::fmt::Debug for Decoder<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Decoder").field(&self.compression()).finish()
+    }
+}
+
+impl<R> Decoder<R> {
+    /// How the input is compressed.
+    pub fn compression(&self) -> Compression {
+        match self {
+            Self::Plain(_) => Compression::None,
+            Self::Gzip(_) => Compression::Gzip,
+            Self::Zstd { .. } => Compression::Zstd,
+            Self::Xz(_) => Compression::Xz,
+            Self::Bzip2(_) => Compression::Bzip2,
+        }
+    }
+}
+
+impl<R: BufRead> Decoder<R> {
+    /// Chooses by the first bytes: what the input gives first has to be 18 bytes or more, unless it is shorter.
+    pub fn new(mut input: R, zstd_window_log: u32) -> Result<Self> {
+        let start = input.fill_buf().map_err(Error::from)?;
+        Ok(match Compression::detect(start) {
+            Compression::None => Self::Plain(input),
+            Compression::Gzip => Self::Gzip(Box::new(Members::new(input))),
+            Compression::Zstd => {
+                let turn = Turn::wait(start);
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(format_error)?;
+                decoder.window_log_max(zstd_window_log).map_err(format_error)?;
+                Self::Zstd { decoder, _turn: turn }
+            }
+            Compression::Xz => {
+                let stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)
+                    .map_err(|error| Error::refused(format!("xz: {error}")))?;
+                Self::Xz(XzDecoder::new_stream(input, stream))
+            }
+            Compression::Bzip2 => Self::Bzip2(MultiBzDecoder::new(input)),
+        })
+    }
+
+    /// Decodes into `out[at..]`; gives the number of bytes, 0 at the end. The bytes in front of `at` have to be those
+    /// that it gave last, up to [`WINDOW`] of them.
+    pub fn decode(&mut self, out: &mut [u8], at: usize) -> io::Result<usize> {
+        loop {
+            match self.read(&mut out[at..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+}
+
+impl<R: BufRead> Read for Decoder<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let compression = self.compression();
+        let result = match self {
+            Self::Plain(input) => return input.read(buffer),
+            Self::Gzip(decoder) => decoder.read(buffer),
+            Self::Zstd { decoder, .. } => decoder.read(buffer),
+            Self::Xz(decoder) => decoder.read(buffer),
+            Self::Bzip2(decoder) => decoder.read(buffer),
+        };
+        result.map_err(|error| {
+            if error.kind() == io::ErrorKind::Interrupted {
+                return error;
+            }
+            format_error(error).context(compression.as_str()).into_io()
+        })
+    }
+}
+
+/// Tells errors of the format from errors of the input below.
+fn format_error(error: io::Error) -> Error {
+    let from_below = error.raw_os_error().is_some()
+        || error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Error>);
+    if from_below { Error::from(error) } else { Error::new(ErrorKind::Refused, error.to_string()) }
+}
