@@ -1,5 +1,6 @@
 //! Doors for `fuzz/` into modules that are private. Built only with `--cfg fuzzing`, which `cargo fuzz` sets.
 
+use std::num::NonZero;
 use std::path::Path;
 
 use crate::cancel::Cancel;
@@ -24,7 +25,13 @@ fn limits() -> Limits {
 /// As [`layer::unpack`] has them, or the index does not read back.
 pub fn layer(blob: &[u8], diff: &Path, aside: &Path, correction: &Path) -> Result<Shape> {
     let cancel = Cancel::new();
-    let options = UnpackOptions { limits: limits(), oddities: Oddities::Warn, cancel: cancel.clone(), warn: &|_| {} };
+    let options = UnpackOptions {
+        limits: limits(),
+        oddities: Oddities::Warn,
+        threads: NonZero::<usize>::MIN,
+        cancel: cancel.clone(),
+        warn: &|_| {},
+    };
     let (blob, claims) = (chunks::reader_of(blob), Claims::default());
     let unpacked = layer::unpack(blob, &Dir::open(diff)?, &Dir::open(aside)?, &claims, &options)?;
     let mut written = Vec::new();

@@ -1,5 +1,6 @@
 //! The words of the command line: global flags, commands in flat and grouped spelling, and how values are read.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::builder::StringValueParser;
@@ -24,7 +25,7 @@ use super::commands::mount::MountArgs;
 use super::commands::mounts::MountsArgs;
 use super::commands::pin::PinArgs;
 use super::commands::prune::PruneArgs;
-use super::commands::pull::PullArgs;
+use super::commands::pull::{PullArgs, count};
 use super::commands::push::PushArgs;
 use super::commands::rm::RmArgs;
 use super::commands::rmi::RmiArgs;
@@ -81,6 +82,10 @@ pub struct Global {
     /// How to show progress
     #[arg(long, global = true, value_name = "HOW", default_value = "auto")]
     pub progress: Mode,
+
+    /// How many threads work on layers; by default as many as there are cores
+    #[arg(long, global = true, value_name = "N", env = "ROOTLAY_THREADS", value_parser = count)]
+    pub threads: Option<NonZero<usize>>,
 
     /// Print version
     #[arg(short = 'v', long, global = true, action = ArgAction::Version)]

@@ -1,6 +1,7 @@
 //! What every command needs of this process: the state root, the screen, the cancel flag, the privileges.
 
 use std::ffi::OsString;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -31,15 +32,16 @@ const NEEDED: [Capability; 8] = [
 #[derive(Debug)]
 pub struct Host {
     root: PathBuf,
+    threads: Option<NonZero<usize>>,
     screen: Arc<Screen>,
     cancel: Cancel,
 }
 
 impl Host {
     /// Collects them. Nothing is touched yet.
-    pub fn new(root: Option<PathBuf>, screen: Arc<Screen>, cancel: Cancel) -> Self {
+    pub fn new(root: Option<PathBuf>, threads: Option<NonZero<usize>>, screen: Arc<Screen>, cancel: Cancel) -> Self {
         let root = root_of(root, std::env::var_os("ROOTLAY_ROOT"));
-        Self { root, screen, cancel }
+        Self { root, threads, screen, cancel }
     }
 
     /// Ends the display of progress, before results are printed.
@@ -88,7 +90,12 @@ impl Host {
             }
         }
         raise_open_files();
-        Rootlay::open(Options { root: self.root.clone(), progress: self.screen.clone(), cancel: self.cancel.clone() })
+        Rootlay::open(Options {
+            root: self.root.clone(),
+            threads: self.threads,
+            progress: self.screen.clone(),
+            cancel: self.cancel.clone(),
+        })
     }
 }
 

@@ -66,7 +66,7 @@ fn run(cli: Cli, args: &[OsString]) -> ExitCode {
         return end(Err(error.into()), None, args);
     }
     let topic = hints::Topic::of(&action);
-    let host = Host::new(cli.global.root, Arc::clone(&screen), cancel);
+    let host = Host::new(cli.global.root, cli.global.threads, Arc::clone(&screen), cancel);
     let mut out = Output::stdout();
     let outcome = commands::run(action, &host, &mut out);
     screen.finish();

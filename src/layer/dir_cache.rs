@@ -1,6 +1,7 @@
 //! Open directories of a tree that is being written, so that no path is walked from the top.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 
@@ -18,18 +19,18 @@ const LONGEST: usize = 3000;
 /// The directories that were used last, below one root.
 #[derive(Debug)]
 pub struct DirCache {
-    root: Dir,
-    open: VecDeque<(PathId, Dir)>,
+    root: Arc<Dir>,
+    open: VecDeque<(PathId, Arc<Dir>)>,
 }
 
 impl DirCache {
     /// A cache over a tree with this root.
     pub fn new(root: &Dir) -> Result<Self> {
-        Ok(Self { root: root.try_clone()?, open: VecDeque::new() })
+        Ok(Self { root: Arc::new(root.try_clone()?), open: VecDeque::new() })
     }
 
     /// The directory at a path. No step of the way may be a symlink on disk: the path is a real one.
-    pub fn get(&mut self, paths: &PathTable, path: PathId) -> Result<&Dir> {
+    pub fn get(&mut self, paths: &PathTable, path: PathId) -> Result<&Arc<Dir>> {
         if path == PathId::ROOT {
             return Ok(&self.root);
         }
@@ -49,7 +50,7 @@ impl DirCache {
                 result => result?,
             };
             self.open.truncate(CAPACITY - 1);
-            self.open.push_front((path, dir));
+            self.open.push_front((path, Arc::new(dir)));
         }
         Ok(self.open.front().map_or(&self.root, |(_, dir)| dir))
     }
@@ -60,10 +61,10 @@ impl DirCache {
         let mut here = path;
         let start = loop {
             if here == PathId::ROOT {
-                break &self.root;
+                break &*self.root;
             }
             if let Some((_, dir)) = self.open.iter().find(|(known, _)| *known == here) {
-                break dir;
+                break &**dir;
             }
             names.push(paths.name(here));
             here = paths.parent(here);

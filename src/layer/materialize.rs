@@ -135,7 +135,7 @@ impl Work<'_, '_> {
                 let source = self.open(layer, origin)?;
                 let file = self.writer.file(paths, path, &metadata)?;
                 copy::copy(&source, &file).context(|| "copy".to_owned())?;
-                self.writer.finish_file(&file, &metadata, xattrs, None)
+                self.writer.files().finish(&file, &metadata, xattrs, None)
             }
             What::Directory | What::Link(_) | What::Whiteout | What::Opaque | What::NullDevice => {
                 Err(Error::refused("entry without content"))

@@ -11,14 +11,18 @@
 //! What can be decided without a disk is decided without one: names, marks, links and stacks are pure functions
 //! over tables of paths; [`writer`](self) alone makes system calls. This module knows neither the store nor mounts.
 
+mod batch;
 mod changes;
 mod classify;
 mod closing;
 mod contents;
 mod correction;
+mod crew;
+mod data;
 mod diff_tree;
 mod difference;
 mod dir_cache;
+mod files;
 mod flat;
 #[cfg(fuzzing)]
 mod fuzzing;
@@ -42,6 +46,8 @@ mod tests;
 mod unpack;
 mod whiteout;
 mod writer;
+
+use std::num::NonZero;
 
 use crate::cancel::Cancel;
 use crate::compression::ZSTD_WINDOW_LOG;
@@ -96,6 +102,8 @@ pub struct UnpackOptions<'a> {
     pub limits: Limits,
     /// What becomes of oddities.
     pub oddities: Oddities,
+    /// How many threads create files, the one that reads the archive among them.
+    pub threads: NonZero<usize>,
     /// Stops the work.
     pub cancel: Cancel,
     /// Receives warnings.

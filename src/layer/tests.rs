@@ -83,6 +83,7 @@ impl Layers {
             let options = UnpackOptions {
                 limits: Limits::default(),
                 oddities: Oddities::Warn,
+                threads: NonZero::<usize>::MIN,
                 cancel: Cancel::new(),
                 warn: &|_| {},
             };
@@ -255,8 +256,13 @@ fn rows_070_and_071_a_link_to_nowhere_refuses_the_stack() {
 fn row_117_a_wrong_diff_id_is_refused() {
     let temp = tempfile::tempdir().unwrap();
     let root = Dir::open(temp.path()).unwrap();
-    let options =
-        UnpackOptions { limits: Limits::default(), oddities: Oddities::Warn, cancel: Cancel::new(), warn: &|_| {} };
+    let options = UnpackOptions {
+        limits: Limits::default(),
+        oddities: Oddities::Warn,
+        threads: NonZero::<usize>::MIN,
+        cancel: Cancel::new(),
+        warn: &|_| {},
+    };
     let blob = Tar::new().file("f", "x").done();
     let wrong = DiffId(Digest::of(b"something else"));
     root.create_dir(b"d", 0o700).unwrap();

@@ -1,15 +1,17 @@
 //! One layer from its blob to its diff directory: each entry is decided by [`DiffTree`] and carried out by [`Writer`].
 
 use std::collections::{HashMap, HashSet};
-use std::io::{BufRead, Write};
-use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use rustix::fs::FileType;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_64;
 
+use super::batch::NewFile;
 use super::classify::{Classified, Classifier};
 use super::closing::Closing;
+use super::crew::Crew;
+use super::data::{Input, fill, is_whole};
 use super::diff_tree::{Before, DiffTree, LinkSource, Placement, Slot};
 use super::index::{LayerIndex, Summary};
 use super::metadata::Metadata;
@@ -24,7 +26,7 @@ use crate::compression::Compression;
 use crate::error::{Context, Error, Result};
 use crate::oci::{DiffId, Digest};
 use crate::sys::dir::Dir;
-use crate::sys::errno::{SysError, escape};
+use crate::sys::errno::escape;
 
 /// Most warnings about one layer.
 const MAX_WARNINGS: usize = 20;
@@ -77,20 +79,27 @@ pub fn unpack(
         _ => {}
     };
     let ((tree, paths, records), diff_id, compression) = run(blob, &stream, |input| {
-        let mut work = Work {
-            options,
-            warn: &warn,
-            paths: PathTable::new(options.limits.entries),
-            records: Records::default(),
-            tree: DiffTree::default(),
-            writer: Writer::new(diff, &warn)?,
-            aside,
-            kept: HashSet::new(),
-            atimes: HashMap::new(),
-        };
-        work.entries(input)?;
-        work.close()?;
-        Ok((work.tree, work.paths, work.records))
+        let writer = Writer::new(diff, &warn)?;
+        thread::scope(|scope| {
+            let mut work = Work {
+                options,
+                warn: &warn,
+                paths: PathTable::new(options.limits.entries),
+                records: Records::default(),
+                tree: DiffTree::default(),
+                crew: Crew::new(scope, writer.files(), options.threads.get() - 1),
+                writer,
+                aside,
+                kept: HashSet::new(),
+                atimes: HashMap::new(),
+            };
+            let done = work.entries(input).and_then(|()| work.close());
+            if let Some(failure) = work.failed_file() {
+                return Err(failure);
+            }
+            done?;
+            Ok((work.tree, work.paths, work.records))
+        })
     })?;
     let summary = Summary {
         format: 1,
@@ -112,13 +121,14 @@ fn size_of_content(what: What) -> u64 {
     }
 }
 
-struct Work<'a> {
+struct Work<'scope, 'a> {
     options: &'a UnpackOptions<'a>,
     warn: &'a (dyn Fn(&str) + Sync),
     paths: PathTable,
     records: Records,
     tree: DiffTree,
     writer: Writer<'a>,
+    crew: Crew<'scope, 'a>,
     aside: &'a Dir,
     /// Records whose content was moved aside.
     kept: HashSet<u32>,
@@ -126,8 +136,8 @@ struct Work<'a> {
     atimes: HashMap<u32, tar::Time>,
 }
 
-impl Work<'_> {
-    fn entries(&mut self, input: &mut (impl BufRead + Send)) -> Result<()> {
+impl Work<'_, '_> {
+    fn entries(&mut self, input: &mut ChunkReader) -> Result<()> {
         let Limits { header_bytes, depth, entries, .. } = self.options.limits;
         let mut reader = tar::Reader::new(input, header_bytes);
         let mut entry = tar::Entry::default();
@@ -150,6 +160,13 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// The file that the crew could not create.
+    fn failed_file(&mut self) -> Option<Error> {
+        let (number, error) = self.crew.failure()?;
+        let path = self.paths.text(self.records.get(number).path);
+        Some(error.context(format!("entry `{}`", escape(&path))))
+    }
+
     /// Something odd: a warning, or an error where the caller wants it strict.
     fn odd(&self, message: &str) -> Result<()> {
         if self.options.oddities == Oddities::Refuse {
@@ -169,12 +186,7 @@ impl Work<'_> {
         }
     }
 
-    fn entry<R: BufRead>(
-        &mut self,
-        entry: &mut tar::Entry,
-        classifier: &mut Classifier,
-        reader: &mut tar::Reader<R>,
-    ) -> Result<()> {
+    fn entry(&mut self, entry: &mut tar::Entry, classifier: &mut Classifier, reader: &mut Input<'_>) -> Result<()> {
         let Some(classified) = classifier.classify(entry, &mut self.paths, &mut self.records)? else {
             return Ok(());
         };
@@ -193,23 +205,30 @@ impl Work<'_> {
             (Some(placement), _) => self.carry_out(&placement, number, entry, reader),
             (None, What::Plink { .. }) => {
                 self.kept.insert(number);
-                let mut file = self.writer.file_in(self.aside, kept_name(number).as_bytes(), &metadata)?;
+                let mut file = self.writer.files().create(self.aside, kept_name(number).as_bytes(), &metadata)?;
                 let (size, hash) = fill(&mut file, entry, reader)?;
                 self.records.set_content(number, What::Plink { size, hash });
-                self.writer.finish_file(&file, &metadata, self.records.xattrs(self.records.get(number)), entry.atime)
+                let xattrs = self.records.xattrs(self.records.get(number));
+                self.writer.files().finish(&file, &metadata, xattrs, entry.atime)
             }
             (None, _) => Ok(()),
         }
     }
 
-    fn carry_out<R: BufRead>(
+    fn carry_out(
         &mut self,
         placement: &Placement,
         number: u32,
         entry: &tar::Entry,
-        reader: &mut tar::Reader<R>,
+        reader: &mut Input<'_>,
     ) -> Result<()> {
         let Placement { path, ref implied, before, ref displaced, link } = *placement;
+        let removes = matches!(before, Before::File | Before::Tree)
+            || implied.iter().any(|(_, before)| *before == Before::File)
+            || !displaced.is_empty();
+        if removes {
+            self.crew.wait_for_all()?;
+        }
         for &(path, number) in displaced {
             // Of several hard links one is enough.
             if self.kept.insert(number) {
@@ -233,10 +252,28 @@ impl Work<'_> {
         let metadata = &record.metadata;
         match record.what {
             What::Directory => self.writer.directory(&self.paths, path),
+            What::File { .. } if xattrs.is_empty() && is_whole(entry, reader)? => {
+                let data = reader.data()?;
+                let (len, hash) = (data.len(), xxh3_64(data));
+                self.records.set_content(number, What::File { size: entry.size, hash });
+                let dir = self.writer.parent(&self.paths, path)?;
+                let data = reader.input().current().filter(|_| len > 0).map(|(chunk, at)| (chunk, at..at + len));
+                let name = self.paths.name(path);
+                self.crew.add(NewFile {
+                    record: number,
+                    dir,
+                    name,
+                    metadata: record.metadata,
+                    atime: entry.atime,
+                    data,
+                })?;
+                reader.consume(len);
+                Ok(())
+            }
             What::File { .. } => {
                 let mut file = self.writer.file(&self.paths, path, metadata)?;
                 let (size, hash) = fill(&mut file, entry, reader)?;
-                self.writer.finish_file(&file, metadata, xattrs, entry.atime)?;
+                self.writer.files().finish(&file, metadata, xattrs, entry.atime)?;
                 self.records.set_content(number, What::File { size, hash });
                 Ok(())
             }
@@ -262,7 +299,12 @@ impl Work<'_> {
 
     fn link(&mut self, source: LinkSource, path: PathId) -> Result<()> {
         match source {
-            LinkSource::Path(from) => self.writer.link(&self.paths, from, path),
+            LinkSource::Path(from) => {
+                if let Slot::Content(record) = self.tree.slot(path) {
+                    self.crew.wait_for(record)?;
+                }
+                self.writer.link(&self.paths, from, path)
+            }
             LinkSource::Plink(number) => {
                 self.writer.link_from(self.aside, kept_name(number).as_bytes(), &self.paths, path)
             }
@@ -286,6 +328,7 @@ impl Work<'_> {
 
     /// The end of the layer: late links, marks, and what directories look like in the end.
     fn close(&mut self) -> Result<()> {
+        self.crew.wait_for_all()?;
         let mut whiteout_parents = HashSet::new();
         for closing in self.tree.finish(&mut self.paths, &self.records)? {
             match closing {
@@ -324,38 +367,4 @@ impl Work<'_> {
 /// The name of content that is kept beside the diff directory.
 pub fn kept_name(number: u32) -> String {
     format!("kept-{number}")
-}
-
-/// Writes the data of an entry into its file; gives the size and the hash of the data.
-fn fill<R: BufRead>(file: &mut std::fs::File, entry: &tar::Entry, reader: &mut tar::Reader<R>) -> Result<(u64, u64)> {
-    let fail = |error: std::io::Error| SysError::from_io("write", &entry.path, &error);
-    let mut hash = Xxh3::new();
-    let Some(map) = &entry.sparse else {
-        loop {
-            let data = reader.data()?;
-            if data.is_empty() {
-                return Ok((entry.size, hash.digest()));
-            }
-            file.write_all(data).map_err(fail)?;
-            hash.update(data);
-            let len = data.len();
-            reader.consume(len);
-        }
-    };
-    for segment in map {
-        let (mut at, end) = (segment.offset, segment.offset + segment.len);
-        while at < end {
-            let data = reader.data()?;
-            let len = data.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
-            if len == 0 {
-                return Err(Error::refused("sparse file: data ends early"));
-            }
-            file.write_all_at(&data[..len], at).map_err(fail)?;
-            hash.update(&data[..len]);
-            reader.consume(len);
-            at += len as u64;
-        }
-    }
-    file.set_len(entry.size).map_err(fail)?;
-    Ok((entry.size, hash.digest()))
 }

@@ -13,11 +13,13 @@
 
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use rustix::fs::FileType;
 
 use super::dir_cache::DirCache;
+use super::files::Files;
 use super::metadata::Metadata;
 use super::paths::{PathId, PathTable};
 use super::tar::Time;
@@ -25,7 +27,7 @@ use super::whiteout::Whiteouts;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::dir::Dir;
 use crate::sys::errno::{SysError, escape};
-use crate::sys::owner::{self, Creation, Stored};
+use crate::sys::owner::{self, Creation};
 use crate::sys::xattr;
 
 /// Name and value of each attribute.
@@ -48,9 +50,8 @@ pub struct DirectoryMarks {
 /// Writes one diff directory.
 pub struct Writer<'a> {
     dirs: DirCache,
-    creation: Creation,
+    files: Files<'a>,
     whiteouts: Whiteouts,
-    warn: &'a (dyn Fn(&str) + Sync),
 }
 
 impl<'a> Writer<'a> {
@@ -62,10 +63,16 @@ impl<'a> Writer<'a> {
         }
         owner::set_owner(root.as_fd(), 0, 0)?;
         owner::set_mode(root.as_fd(), 0o755)?;
-        Ok(Self { dirs: DirCache::new(root)?, creation, whiteouts: Whiteouts::default(), warn })
+        Ok(Self { dirs: DirCache::new(root)?, files: Files { creation, warn }, whiteouts: Whiteouts::default() })
     }
 
-    fn parent(&mut self, paths: &PathTable, path: PathId) -> Result<&Dir> {
+    /// What creates files.
+    pub fn files(&self) -> Files<'a> {
+        self.files
+    }
+
+    /// The directory that the path is in.
+    pub fn parent(&mut self, paths: &PathTable, path: PathId) -> Result<&Arc<Dir>> {
         self.dirs.get(paths, paths.parent(path))
     }
 
@@ -93,38 +100,10 @@ impl<'a> Writer<'a> {
         Ok(self.parent(paths, path)?.remove_tree(paths.name(path))?)
     }
 
-    /// Creates an empty regular file, to be filled and then given to [`Writer::finish_file`].
+    /// Creates an empty regular file, to be filled and then given to [`Files::finish`].
     pub fn file(&mut self, paths: &PathTable, path: PathId, metadata: &Metadata) -> Result<File> {
-        let creation = self.creation;
-        create_file(self.parent(paths, path)?, paths.name(path), creation, metadata)
-    }
-
-    /// The same outside the tree.
-    pub fn file_in(&self, dir: &Dir, name: &[u8], metadata: &Metadata) -> Result<File> {
-        create_file(dir, name, self.creation, metadata)
-    }
-
-    /// Gives a file everything but its content.
-    pub fn finish_file(
-        &self,
-        file: &File,
-        metadata: &Metadata,
-        xattrs: XattrSlice<'_>,
-        atime: Option<Time>,
-    ) -> Result<()> {
-        let Metadata { mode, uid, gid, mtime } = *metadata;
-        if !self.creation.is_owner(uid, gid) {
-            owner::set_owner(file.as_fd(), uid, gid)?;
-        }
-        if !self.creation.keeps_mode(mode, uid, gid) {
-            owner::set_mode(file.as_fd(), u32::from(mode))?;
-        }
-        for (name, value) in xattrs {
-            xattr::set_fd(file, name, value).map_err(|error| payload(error, name))?;
-        }
-        let stored = owner::set_times(file.as_fd(), time(atime.unwrap_or(mtime)), time(mtime))?;
-        self.check_time(stored, mtime);
-        Ok(())
+        let files = self.files;
+        files.create(self.parent(paths, path)?, paths.name(path), metadata)
     }
 
     /// Creates a symlink with this exact target.
@@ -151,8 +130,8 @@ impl<'a> Writer<'a> {
         xattrs: XattrSlice<'_>,
         atime: Option<Time>,
     ) -> Result<()> {
-        let mode = self.creation.mode(metadata.mode, metadata.uid, metadata.gid);
-        let exact = self.creation.keeps_mode(metadata.mode, metadata.uid, metadata.gid);
+        let mode = self.files.creation.mode(metadata.mode, metadata.uid, metadata.gid);
+        let exact = self.files.creation.keeps_mode(metadata.mode, metadata.uid, metadata.gid);
         self.parent(paths, path)?.make_node(paths.name(path), kind, mode, device)?;
         self.finish_special(paths, path, metadata, xattrs, (!exact).then_some(kind), atime)
     }
@@ -168,8 +147,8 @@ impl<'a> Writer<'a> {
         atime: Option<Time>,
     ) -> Result<()> {
         let name = paths.name(path);
-        let owned = self.creation.is_owner(metadata.uid, metadata.gid);
-        let warn = self.warn;
+        let owned = self.files.creation.is_owner(metadata.uid, metadata.gid);
+        let warn = self.files.warn;
         let parent = self.parent(paths, path)?;
         if !owned {
             owner::set_owner_at(parent.as_fd(), name, metadata.uid, metadata.gid)?;
@@ -188,19 +167,13 @@ impl<'a> Writer<'a> {
         }
         let stored =
             owner::set_times_at(parent.as_fd(), name, time(atime.unwrap_or(metadata.mtime)), time(metadata.mtime))?;
-        self.check_time(stored, metadata.mtime);
+        self.files.check_time(stored, metadata.mtime);
         Ok(())
-    }
-
-    fn check_time(&self, stored: Stored, mtime: Time) {
-        if stored == Stored::Clamped {
-            (self.warn)(&format!("modification time {} is clamped by the file system", mtime.seconds));
-        }
     }
 
     /// Gives the file at `from` a second name.
     pub fn link(&mut self, paths: &PathTable, from: PathId, to: PathId) -> Result<()> {
-        let source = self.parent(paths, from)?.try_clone()?;
+        let source = Arc::clone(self.parent(paths, from)?);
         let parent = self.parent(paths, to)?;
         link(&source, paths.name(from), parent, paths.name(to))
     }
@@ -227,7 +200,7 @@ impl<'a> Writer<'a> {
         atime: Option<Time>,
     ) -> Result<()> {
         let opaque = self.whiteouts.mark_of_parent().filter(|_| marks.has_whiteouts && !marks.opaque);
-        let creation = self.creation;
+        let creation = self.files.creation;
         let dir = self.dirs.get(paths, path)?;
         if !creation.is_owner(metadata.uid, metadata.gid) {
             owner::set_owner(dir.as_fd(), metadata.uid, metadata.gid)?;
@@ -252,24 +225,21 @@ impl<'a> Writer<'a> {
             })?;
         }
         let stored = owner::set_times(dir.as_fd(), time(atime.unwrap_or(metadata.mtime)), time(metadata.mtime))?;
-        self.check_time(stored, metadata.mtime);
+        self.files.check_time(stored, metadata.mtime);
         Ok(())
     }
-}
-
-fn create_file(dir: &Dir, name: &[u8], creation: Creation, metadata: &Metadata) -> Result<File> {
-    Ok(dir.create_file(name, creation.mode(metadata.mode, metadata.uid, metadata.gid))?)
 }
 
 fn link(from: &Dir, name: &[u8], to: &Dir, new_name: &[u8]) -> Result<()> {
     Ok(from.link(name, to, new_name)?)
 }
 
-fn time(time: Time) -> (i64, u32) {
+/// A time as the system calls have it.
+pub fn time(time: Time) -> (i64, u32) {
     (time.seconds, time.nanos)
 }
 
 /// An attribute of the image that cannot be stored is an error: the tree would be wrong (row 54).
-fn payload(error: SysError, name: &[u8]) -> Error {
+pub fn payload(error: SysError, name: &[u8]) -> Error {
     Error::from(error).context(format!("cannot store extended attribute `{}`", escape(name)))
 }

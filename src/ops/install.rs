@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write;
+use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use super::lowers::{self, Workspace};
 use super::{Jobs, Limits, Oddities, Rootlay, unpack};
@@ -25,8 +27,10 @@ pub(super) struct Run<'a> {
     pub cancel: &'a Cancel,
     pub limits: Limits,
     pub oddities: Oddities,
-    /// How many layers at once.
+    /// How many layers at once are fetched over a network.
     pub jobs: Jobs,
+    /// How many layers at once are unpacked, and how many threads create the files of one.
+    pub threads: NonZero<usize>,
     /// What records named when the run began.
     pub named: Keep,
     committed: Mutex<BTreeSet<Item>>,
@@ -62,6 +66,7 @@ impl<'a> Run<'a> {
             limits,
             oddities,
             jobs: None,
+            threads: rootlay.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZero::<usize>::MIN),
             named: Keep::default(),
             committed: Mutex::default(),
             transfers: Mutex::default(),

@@ -45,6 +45,7 @@ mod views;
 #[cfg(test)]
 mod tests;
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -83,6 +84,9 @@ pub use views::ViewInfo;
 pub struct Options {
     /// The state root. It is created if it is missing.
     pub root: PathBuf,
+    /// How many layers are unpacked at once, and how many threads create the files of one; without it as many as the
+    /// process may use cores.
+    pub threads: Option<NonZero<usize>>,
     /// Is told what happens.
     pub progress: Arc<dyn Progress>,
     /// Stops long work.
@@ -93,6 +97,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Rootlay {
     store: Store,
+    threads: Option<NonZero<usize>>,
     progress: Arc<dyn Progress>,
     cancel: Cancel,
 }
@@ -104,9 +109,9 @@ impl Rootlay {
     /// [`Unsupported`](crate::ErrorKind::Unsupported) if the root has a newer format,
     /// [`Conflict`](crate::ErrorKind::Conflict) if the directory holds something else.
     pub fn open(options: Options) -> Result<Self> {
-        let Options { root, progress, cancel } = options;
+        let Options { root, threads, progress, cancel } = options;
         let store = Store::open(&root, &crate::mount::boot_id()?)?;
-        let rootlay = Self { store, progress, cancel };
+        let rootlay = Self { store, threads, progress, cancel };
         if let Err(error) = rootlay.heal() {
             // What is asked for may still work, and the next command tries again.
             tracing::debug!(%error, "views of the dead stay");

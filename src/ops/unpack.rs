@@ -1,9 +1,7 @@
 //! The layers of an image, each from its blob to its place in the store, several at a time.
 
 use std::io::{BufWriter, Write};
-use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use super::install::Run;
 use super::parallel::{self, Check};
@@ -90,11 +88,11 @@ fn is_here(run: &Run<'_>, diff_id: &DiffId) -> Result<bool> {
 
 /// How many layers at once. Those that come over a network wait for it most of the time.
 fn workers(run: &Run<'_>, source: &dyn Source) -> usize {
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = run.threads.get();
     match (run.jobs, source.remote()) {
         (Some(jobs), _) => jobs.get(),
-        (None, Some(_)) => cores.max(LEAST_TRANSFERS),
-        (None, None) => cores,
+        (None, Some(_)) => threads.max(LEAST_TRANSFERS),
+        (None, None) => threads,
     }
 }
 
@@ -194,8 +192,13 @@ pub(super) fn unpack_into_place(
     let (draft, dir) = run.staging.new_dir("layer", 0o700)?;
     let diff = store::part(&dir, "diff", 0o755)?;
     let warn = |message: &str| run.progress.warning(message);
-    let options =
-        UnpackOptions { limits: run.limits.clone(), oddities: run.oddities, cancel: run.cancel.clone(), warn: &warn };
+    let options = UnpackOptions {
+        limits: run.limits.clone(),
+        oddities: run.oddities,
+        threads: run.threads,
+        cancel: run.cancel.clone(),
+        warn: &warn,
+    };
     let passed = tee.pass(|blob| layer::unpack(blob, &diff, &dir, claims, &options));
     let (Unpacked { index, compression }, ingest) = match passed {
         Ok(passed) => passed,

@@ -64,6 +64,11 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
+    /// What is read from.
+    pub fn input(&self) -> &R {
+        &self.input
+    }
+
     /// What was odd since the last call.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)

@@ -13,7 +13,8 @@ use crate::store::{Change, ImageRecord};
 /// A state root with these records.
 pub(super) fn with_records(records: Vec<ImageRecord>) -> (tempfile::TempDir, Rootlay) {
     let temp = tempfile::tempdir().unwrap();
-    let options = Options { root: temp.path().join("root"), progress: Arc::new(Silent), cancel: Cancel::new() };
+    let options =
+        Options { root: temp.path().join("root"), threads: None, progress: Arc::new(Silent), cancel: Cancel::new() };
     let rootlay = Rootlay::open(options).unwrap();
     let change = Change { write: records, delete: Vec::new() };
     rootlay.store.change(&rootlay.store.stage().unwrap(), |_| Ok((change, ()))).unwrap();

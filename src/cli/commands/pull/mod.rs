@@ -47,7 +47,7 @@ pub struct PullArgs {
     check: bool,
 
     /// How many layers are pulled at once [default: the number of cores, at least 4]
-    #[arg(long, value_name = "N", value_parser = jobs)]
+    #[arg(long, value_name = "N", value_parser = count)]
     jobs: Option<NonZero<usize>>,
 
     /// Change a limit of each layer: `entries`, `bytes`, `depth` or `window` (may be repeated)
@@ -100,7 +100,8 @@ pub fn quietly(args: PullArgs, engine: &Rootlay, host: &Host, name: &Reference) 
     Ok(run.platform)
 }
 
-fn jobs(text: &str) -> Result<NonZero<usize>, String> {
+/// A number of things of which there is one at least.
+pub fn count(text: &str) -> Result<NonZero<usize>, String> {
     text.parse().map_err(|_| "expected a whole number above 0".to_owned())
 }
 

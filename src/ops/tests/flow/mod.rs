@@ -58,7 +58,8 @@ impl Bench {
     }
 
     fn open_with(&self, cancel: &Cancel) -> Rootlay {
-        let options = Options { root: self.path("root"), progress: Arc::new(Silent), cancel: cancel.clone() };
+        let options =
+            Options { root: self.path("root"), threads: None, progress: Arc::new(Silent), cancel: cancel.clone() };
         Rootlay::open(options).unwrap()
     }
 

@@ -1,0 +1,181 @@
+//! Threads that create small files while another one reads the archive.
+//!
+//! Order between entries is kept by whoever hands the files over: nothing is at the path of a file when it is handed
+//! over, its directory is there, and whatever touches the file later waits for it first ([`Crew::wait_for`]).
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::Scope;
+
+use super::batch::{Batch, NewFile};
+use super::files::Files;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How many batches wait for a thread.
+const QUEUE: usize = 4;
+
+/// The threads, and what they have to do. They end with the scope.
+pub struct Crew<'scope, 'env> {
+    scope: &'scope Scope<'scope, 'env>,
+    files: Files<'env>,
+    /// How many threads there may be.
+    most: usize,
+    started: usize,
+    /// What is not handed over yet.
+    batch: Batch,
+    board: Arc<Board>,
+}
+
+/// What the threads know of each other.
+#[derive(Debug, Default)]
+struct Board {
+    state: Mutex<State>,
+    /// There is something to do, or nothing more will come.
+    to_do: Condvar,
+    /// A batch is done.
+    done: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: VecDeque<Batch>,
+    /// The first record of each batch that is not done.
+    open: BTreeSet<u32>,
+    /// The file that failed, of several the first in the archive.
+    failure: Option<(u32, Error)>,
+    ended: bool,
+}
+
+impl<'scope, 'env> Crew<'scope, 'env> {
+    /// A crew of at most `most` threads; without any, files are created by the thread that adds them.
+    pub fn new(scope: &'scope Scope<'scope, 'env>, files: Files<'env>, most: usize) -> Self {
+        Self { scope, files, most, started: 0, batch: Batch::default(), board: Arc::default() }
+    }
+
+    /// Creates a file, sooner or later.
+    ///
+    /// # Errors
+    /// When an earlier file could not be created: [`Crew::failure`] tells which.
+    pub fn add(&mut self, file: NewFile<'_>) -> Result<()> {
+        if self.batch.is_full_for(&file) {
+            self.hand_over()?;
+        }
+        self.batch.add(file);
+        Ok(())
+    }
+
+    /// Waits until the file of this record is there, if it was added.
+    pub fn wait_for(&mut self, record: u32) -> Result<()> {
+        if self.batch.first().is_some_and(|first| first <= record) {
+            self.run_here()?;
+        }
+        self.wait_while(|state| state.open.first().is_some_and(|&first| first <= record))
+    }
+
+    /// Waits until all files are there.
+    pub fn wait_for_all(&mut self) -> Result<()> {
+        self.wait_for(u32::MAX)
+    }
+
+    /// The file that could not be created, by its record. All that was handed over before it is done.
+    pub fn failure(&mut self) -> Option<(u32, Error)> {
+        let board = Arc::clone(&self.board);
+        let mut state = board.lock();
+        while !state.open.is_empty() {
+            state = board.done.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.failure.take()
+    }
+
+    fn hand_over(&mut self) -> Result<()> {
+        if self.most == 0 {
+            return self.run_here();
+        }
+        let Some(first) = self.batch.first() else { return Ok(()) };
+        self.wait_while(|state| state.queue.len() >= QUEUE)?;
+        let batch = std::mem::take(&mut self.batch);
+        let mut state = self.board.lock();
+        state.open.insert(first);
+        state.queue.push_back(batch);
+        let waiting = state.queue.len();
+        drop(state);
+        self.board.to_do.notify_one();
+        if self.started == 0 || waiting > 1 && self.started < self.most {
+            self.started += 1;
+            let (board, files) = (Arc::clone(&self.board), self.files);
+            self.scope.spawn(move || board.work(files));
+        }
+        Ok(())
+    }
+
+    fn run_here(&mut self) -> Result<()> {
+        let batch = std::mem::take(&mut self.batch);
+        if let Err(failure) = batch.create(self.files) {
+            self.board.lock().fail(failure);
+            return Err(failed());
+        }
+        Ok(())
+    }
+
+    fn wait_while(&self, mut busy: impl FnMut(&State) -> bool) -> Result<()> {
+        let mut state = self.board.lock();
+        while busy(&state) && state.failure.is_none() {
+            state = self.board.done.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.failure.is_some() { Err(failed()) } else { Ok(()) }
+    }
+}
+
+fn failed() -> Error {
+    Error::new(ErrorKind::Failed, "an earlier file could not be created")
+}
+
+impl Drop for Crew<'_, '_> {
+    fn drop(&mut self) {
+        let mut state = self.board.lock();
+        state.ended = true;
+        state.queue.clear();
+        drop(state);
+        self.board.to_do.notify_all();
+    }
+}
+
+impl State {
+    fn fail(&mut self, failure: (u32, Error)) {
+        if self.failure.as_ref().is_none_or(|(first, _)| failure.0 < *first) {
+            self.failure = Some(failure);
+        }
+    }
+}
+
+impl Board {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self, files: Files<'_>) {
+        let mut state = self.lock();
+        loop {
+            let Some(batch) = state.queue.pop_front() else {
+                if state.ended {
+                    return;
+                }
+                state = self.to_do.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let first = batch.first().unwrap_or_default();
+            // What comes after a failure is of no use; what comes before it may fail earlier.
+            let wanted = state.failure.as_ref().is_none_or(|(failed, _)| first < *failed);
+            drop(state);
+            let result = if wanted { batch.create(files) } else { Ok(()) };
+            // The chunk goes back before anyone is told.
+            drop(batch);
+            state = self.lock();
+            state.open.remove(&first);
+            if let Err(failure) = result {
+                state.fail(failure);
+            }
+            self.done.notify_all();
+        }
+    }
+}
