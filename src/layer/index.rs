@@ -11,11 +11,15 @@
 //! major and minor; `p` pipe; `h` hard link, with target; `w` whiteout of the path; `o` opaque directory; `0` a
 //! character device 0:0; `k` an AUFS hard-link source. Bytes other than printable ASCII, and `%`, are `%HH`.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
+use serde::ser::{SerializeSeq, Serializer};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::metadata::Metadata;
 use super::paths::{PathId, PathTable};
@@ -65,52 +69,10 @@ impl LayerIndex {
         serde_json::to_writer(&mut *out, &self.summary).map_err(fail)?;
         out.write_all(b"\n").map_err(Error::from)?;
         for (_, record) in self.records.iter() {
-            serde_json::to_writer(&mut *out, &self.line(record)).map_err(fail)?;
+            serde_json::to_writer(&mut *out, &Line { index: self, record }).map_err(fail)?;
             out.write_all(b"\n").map_err(Error::from)?;
         }
         Ok(())
-    }
-
-    fn line(&self, record: &Record) -> Vec<Value> {
-        let text = |path: PathId| Value::from(encode(&self.paths.text(path)));
-        let kind = match record.what {
-            What::Directory => "d",
-            What::File { .. } => "f",
-            What::Symlink(_) => "l",
-            What::Device { block: false, .. } => "c",
-            What::Device { block: true, .. } => "b",
-            What::Fifo => "p",
-            What::Link(_) => "h",
-            What::Whiteout => "w",
-            What::Opaque => "o",
-            What::NullDevice => "0",
-            What::Plink { .. } => "k",
-        };
-        let mut line = vec![kind.into(), text(record.path)];
-        match record.what {
-            What::Link(target) => {
-                line.push(text(target));
-                return line;
-            }
-            What::Whiteout | What::Opaque | What::NullDevice => return line,
-            _ => {}
-        }
-        let Metadata { mode, uid, gid, mtime } = record.metadata;
-        line.extend([mode.into(), uid.into(), gid.into(), mtime.seconds.into(), mtime.nanos.into()]);
-        match record.what {
-            What::File { size, hash } | What::Plink { size, hash } => {
-                line.extend([size.into(), format!("{hash:016x}").into()]);
-            }
-            What::Symlink(target) => line.push(encode(self.records.text(target)).into()),
-            What::Device { major, minor, .. } => line.extend([major.into(), minor.into()]),
-            _ => {}
-        }
-        let xattrs = self.records.xattrs(record);
-        if !xattrs.is_empty() {
-            let object = xattrs.iter().map(|(name, value)| (encode(name), Value::from(hex::encode(value)))).collect();
-            line.push(Value::Object(object));
-        }
-        line
     }
 
     /// Reads only the first line.
@@ -142,61 +104,157 @@ impl LayerIndex {
         Ok(index)
     }
 
-    fn path(&mut self, value: &Value) -> Result<PathId> {
-        let text = value.as_str().map(decode).ok_or_else(|| damaged("bad path"))?;
+    fn path(&mut self, text: &str) -> Result<PathId> {
+        let text = decode(text);
         self.paths.below(PathId::ROOT, text.split(|&byte| byte == b'/').filter(|name| !name.is_empty()))
     }
 
     fn take(&mut self, line: &[u8]) -> Result<()> {
-        let values: Vec<Value> = serde_json::from_slice(line).map_err(|error| damaged(&error.to_string()))?;
-        let at = |place: usize| values.get(place).unwrap_or(&Value::Null);
-        let number = |place: usize| at(place).as_u64().ok_or_else(|| damaged("bad number"));
-        let small = |place: usize| number(place).and_then(|n| u32::try_from(n).map_err(|_| damaged("bad number")));
-        let path = self.path(at(1))?;
-        let kind = at(0).as_str().unwrap_or_default();
-        let marks = match kind {
-            "h" => Some(What::Link(self.path(at(2))?)),
+        let mut input = serde_json::Deserializer::from_slice(line);
+        Entry(self).deserialize(&mut input).and_then(|()| input.end()).map_err(|error| damaged(&error.to_string()))
+    }
+}
+
+/// Reads one line into an index.
+struct Entry<'a>(&'a mut LayerIndex);
+
+impl<'de> DeserializeSeed<'de> for Entry<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Entry<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an entry of a layer")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let Self(index) = self;
+        let kind = field::<Text<'_>, A>(&mut seq)?;
+        let path = field::<Text<'_>, A>(&mut seq)?;
+        let path = index.path(&path.0).map_err(A::Error::custom)?;
+        let marks = match &*kind.0 {
+            "h" => {
+                let target = field::<Text<'_>, A>(&mut seq)?;
+                Some(What::Link(index.path(&target.0).map_err(A::Error::custom)?))
+            }
             "w" => Some(What::Whiteout),
             "o" => Some(What::Opaque),
             "0" => Some(What::NullDevice),
             _ => None,
         };
         if let Some(what) = marks {
-            self.records.push(path, what, Metadata::IMPLIED, Xattrs::new())?;
+            index.records.push(path, what, Metadata::IMPLIED, Xattrs::new()).map_err(A::Error::custom)?;
             return Ok(());
         }
         let metadata = Metadata {
-            mode: u16::try_from(number(2)?).map_err(|_| damaged("bad mode"))?,
-            uid: small(3)?,
-            gid: small(4)?,
-            mtime: Time { seconds: at(5).as_i64().ok_or_else(|| damaged("bad time"))?, nanos: small(6)? },
+            mode: field(&mut seq)?,
+            uid: field(&mut seq)?,
+            gid: field(&mut seq)?,
+            mtime: Time { seconds: field(&mut seq)?, nanos: field(&mut seq)? },
         };
-        let content = || -> Result<(u64, u64)> {
-            let hash = at(8).as_str().and_then(|digits| u64::from_str_radix(digits, 16).ok());
-            Ok((number(7)?, hash.ok_or_else(|| damaged("bad hash"))?))
-        };
-        let (what, next) = match kind {
-            "d" => (What::Directory, 7),
-            "p" => (What::Fifo, 7),
-            "f" => content().map(|(size, hash)| (What::File { size, hash }, 9))?,
-            "k" => content().map(|(size, hash)| (What::Plink { size, hash }, 9))?,
-            "c" | "b" => (What::Device { block: kind == "b", major: small(7)?, minor: small(8)? }, 9),
-            "l" => {
-                let target = at(7).as_str().map(decode).ok_or_else(|| damaged("bad target"))?;
-                (What::Symlink(self.records.add_text(&target)?), 8)
+        let what = match &*kind.0 {
+            "d" => What::Directory,
+            "p" => What::Fifo,
+            "f" | "k" => {
+                let size = field(&mut seq)?;
+                let digits = field::<Text<'_>, A>(&mut seq)?;
+                let hash = u64::from_str_radix(&digits.0, 16).map_err(A::Error::custom)?;
+                if &*kind.0 == "f" { What::File { size, hash } } else { What::Plink { size, hash } }
             }
-            _ => return Err(damaged("unknown kind")),
+            "c" | "b" => What::Device { block: &*kind.0 == "b", major: field(&mut seq)?, minor: field(&mut seq)? },
+            "l" => {
+                let target = decode(&field::<Text<'_>, A>(&mut seq)?.0);
+                What::Symlink(index.records.add_text(&target).map_err(A::Error::custom)?)
+            }
+            _ => return Err(A::Error::custom("unknown kind")),
         };
         let mut xattrs = Xattrs::new();
-        if let Some(object) = at(next).as_object() {
+        if let Some(object) = seq.next_element::<BTreeMap<String, String>>()? {
             for (name, value) in object {
-                let pair = value.as_str().and_then(|value| hex::decode(value).ok()).map(|value| (decode(name), value));
-                xattrs.push(pair.ok_or_else(|| damaged("bad attribute"))?);
+                xattrs.push((decode(&name), hex::decode(value).map_err(A::Error::custom)?));
             }
             xattrs.sort_unstable();
         }
-        self.records.push(path, what, metadata, xattrs)?;
+        index.records.push(path, what, metadata, xattrs).map_err(A::Error::custom)?;
         Ok(())
+    }
+}
+
+fn field<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(seq: &mut A) -> Result<T, A::Error> {
+    seq.next_element()?.ok_or_else(|| A::Error::custom("the line is too short"))
+}
+
+/// A string, which is copied only where JSON has escapes in it.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// One entry as it is written.
+struct Line<'a> {
+    index: &'a LayerIndex,
+    record: &'a Record,
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { index: LayerIndex { paths, records, .. }, record } = *self;
+        let kind = match record.what {
+            What::Directory => "d",
+            What::File { .. } => "f",
+            What::Symlink(_) => "l",
+            What::Device { block: false, .. } => "c",
+            What::Device { block: true, .. } => "b",
+            What::Fifo => "p",
+            What::Link(_) => "h",
+            What::Whiteout => "w",
+            What::Opaque => "o",
+            What::NullDevice => "0",
+            What::Plink { .. } => "k",
+        };
+        let mut line = serializer.serialize_seq(None)?;
+        line.serialize_element(kind)?;
+        line.serialize_element(&encode(&paths.text(record.path)))?;
+        match record.what {
+            What::Link(target) => {
+                line.serialize_element(&encode(&paths.text(target)))?;
+                return line.end();
+            }
+            What::Whiteout | What::Opaque | What::NullDevice => return line.end(),
+            _ => {}
+        }
+        let Metadata { mode, uid, gid, mtime } = record.metadata;
+        line.serialize_element(&mode)?;
+        line.serialize_element(&uid)?;
+        line.serialize_element(&gid)?;
+        line.serialize_element(&mtime.seconds)?;
+        line.serialize_element(&mtime.nanos)?;
+        match record.what {
+            What::File { size, hash } | What::Plink { size, hash } => {
+                line.serialize_element(&size)?;
+                let mut digits = [0; 16];
+                // Sixteen digits have room for eight bytes.
+                let _ = hex::encode_to_slice(hash.to_be_bytes(), &mut digits);
+                line.serialize_element(std::str::from_utf8(&digits).unwrap_or_default())?;
+            }
+            What::Symlink(target) => line.serialize_element(&encode(records.text(target)))?,
+            What::Device { major, minor, .. } => {
+                line.serialize_element(&major)?;
+                line.serialize_element(&minor)?;
+            }
+            _ => {}
+        }
+        let xattrs = records.xattrs(record);
+        if !xattrs.is_empty() {
+            let object: Map<String, Value> =
+                xattrs.iter().map(|(name, value)| (encode(name).into_owned(), hex::encode(value).into())).collect();
+            line.serialize_element(&object)?;
+        }
+        line.end()
     }
 }
 
@@ -207,10 +265,10 @@ fn damaged(why: &str) -> Error {
 /// What stands for itself: printable ASCII but `%`.
 const PLAIN: &AsciiSet = &CONTROLS.add(b'%');
 
-fn encode(raw: &[u8]) -> String {
-    percent_encode(raw, PLAIN).to_string()
+fn encode(raw: &[u8]) -> Cow<'_, str> {
+    percent_encode(raw, PLAIN).into()
 }
 
 fn decode(text: &str) -> Vec<u8> {
-    percent_decode_str(text).collect()
+    Cow::<[u8]>::from(percent_decode_str(text)).into_owned()
 }

@@ -173,14 +173,22 @@ impl PathTable {
 
     /// The path from the root, `a/b/c`; empty for the root itself.
     pub fn text(&self, path: PathId) -> Vec<u8> {
-        let mut names = Vec::new();
+        let mut len = 0;
         let mut here = path;
         while here != PathId::ROOT {
-            names.push(self.name(here));
+            len += self.name(here).len() + 1;
             here = self.parent(here);
         }
-        names.reverse();
-        names.join(&b'/')
+        let mut text = vec![b'/'; len.saturating_sub(1)];
+        let mut end = text.len();
+        here = path;
+        while here != PathId::ROOT {
+            let name = self.name(here);
+            text[end - name.len()..end].copy_from_slice(name);
+            end = (end - name.len()).saturating_sub(1);
+            here = self.parent(here);
+        }
+        text
     }
 }
 

@@ -43,15 +43,16 @@ pub(super) fn layers(run: &Run<'_>, source: &dyn Source, layers: &[(&Descriptor,
         jobs.push(Job { number: index + 1, blob, diff_id, task });
     }
     let workers = workers(run, source);
-    if source.remote().is_some() {
-        jobs = transfer::announce(run, jobs, workers)?;
-    } else {
-        check_complete(run, source, &jobs)?;
-    }
-    parallel::each(&jobs, workers, run.cancel, |job, check| {
+    let work = |job: &Job<'_>, check: Check<'_>| {
         let tried = || format!("layer {} ({})", job.number, job.blob.digest);
         job.carry_out(run, source, check).context(tried)
-    })
+    };
+    if source.remote().is_some() {
+        jobs = transfer::announce(run, jobs, workers)?;
+        return parallel::each(&jobs, workers, run.cancel, work);
+    }
+    check_complete(run, source, &jobs)?;
+    parallel::largest_first(&jobs, |job| job.blob.size, workers, run.cancel, work)
 }
 
 /// Each layer has to be here or in the source: an archive may have left out those of a base image. Says which are not,
@@ -221,7 +222,7 @@ pub(super) fn unpack_into_place(
 }
 
 fn write_index(dir: &Dir, index: &LayerIndex) -> Result<()> {
-    let mut file = BufWriter::new(dir.create_file(b"layer.json", 0o600)?);
+    let mut file = BufWriter::with_capacity(1 << 16, dir.create_file(b"layer.json", 0o600)?);
     index.write_to(&mut file)?;
     Ok(file.flush()?)
 }
