@@ -137,8 +137,8 @@ impl Rootlay {
     }
 
     fn mounted_images(&self) -> Result<BTreeSet<Digest>> {
-        let live = Live::now()?;
         let views = self.store.views()?;
+        let live = Live::of(&self.store, &views)?;
         let mounted = views.iter().filter_map(View::record).filter(|view| !live.mounts(&self.store, view).is_empty());
         Ok(mounted.map(|view| view.image_id.clone()).collect())
     }

@@ -4,16 +4,27 @@ use std::collections::BTreeMap;
 
 use crate::error::Result;
 use crate::mount::{self, MountedAt, SOURCE_PREFIX};
-use crate::store::{State, Store, ViewRecord};
+use crate::store::{State, Store, View, ViewRecord};
 
-/// All views that are mounted anywhere on the machine, of all state roots.
+/// The views that are mounted, of all state roots.
 #[derive(Debug)]
 pub(super) struct Live(BTreeMap<String, Vec<MountedAt>>);
 
 impl Live {
-    /// Looks now.
+    /// Looks now, everywhere on the machine.
     pub fn now() -> Result<Self> {
         Ok(Self(mount::live_views(SOURCE_PREFIX)?))
+    }
+
+    /// Whether each of these views is mounted. The own namespace is looked at first; only if one of them is not shown
+    /// there, or its record does not tell, all others are.
+    pub fn of(store: &Store, views: &[View]) -> Result<Self> {
+        let own = Self(mount::own_views(SOURCE_PREFIX)?);
+        let is_settled = |view: &View| {
+            let record = view.record();
+            record.is_some_and(|record| record.boot != store.boot() || !own.mounts(store, record).is_empty())
+        };
+        if views.iter().all(is_settled) { Ok(own) } else { Self::now() }
     }
 
     /// Where this view is mounted. Another state root may have a view of the same name: the device number tells

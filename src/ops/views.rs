@@ -37,7 +37,7 @@ impl Rootlay {
         if views.is_empty() {
             return Ok(Vec::new());
         }
-        let live = Live::now()?;
+        let live = Live::of(&self.store, &views)?;
         Ok(views.into_iter().filter_map(|view| self.describe(view, &live)).collect())
     }
 

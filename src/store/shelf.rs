@@ -89,6 +89,15 @@ impl Store {
         }
     }
 
+    /// Opens the `diff` of a directory that can be relied on; `None` if there is none.
+    pub fn open_diff(&self, kind: Kind, digest: &Digest) -> Result<Option<Dir>> {
+        let path = format!("{}/{}/diff", digest.algorithm().as_str(), digest.hex());
+        match self.shelf(kind).open_dir(path.as_bytes()) {
+            Err(error) if error.errno() == Errno::ENOENT => Ok(None),
+            result => result.map(Some).context(|| format!("open {} {digest}", kind.word())),
+        }
+    }
+
     /// Looks for the directory of this digest; `named` is what records name ([`Store::named`]).
     ///
     /// Write it into the lease before, or it may be gone a moment later.
