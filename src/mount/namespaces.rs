@@ -104,13 +104,7 @@ fn own_namespace() -> Option<u64> {
     proc::place(Path::new("/proc/thread-self/ns/mnt")).ok().map(|place| place.inode)
 }
 
-fn collect(
-    views: &mut BTreeMap<String, Vec<MountedAt>>,
-    mounts: Vec<Mount>,
-    prefix: &str,
-    namespace: u64,
-    own: bool,
-) {
+fn collect(views: &mut BTreeMap<String, Vec<MountedAt>>, mounts: Vec<Mount>, prefix: &str, namespace: u64, own: bool) {
     for mount in mounts {
         let Some(name) = view_name(&mount, prefix) else {
             continue;
