@@ -228,7 +228,7 @@ impl Store {
 
 fn read_image(dir: &Dir, algorithm: Algorithm, name: &[u8], catalog: &mut Catalog) {
     let text = String::from_utf8_lossy(name);
-    let id = text.strip_suffix(".json").and_then(|hex| format!("{}:{hex}", algorithm.as_str()).parse::<Digest>().ok());
+    let id = text.strip_suffix(".json").and_then(|hex| Digest::from_hex(algorithm, hex));
     let why = match record::read::<ImageRecord>(dir, name) {
         Ok(Some(record)) if Some(&record.id) == id.as_ref() && !record.manifests.is_empty() => {
             return catalog.images.push(record);
