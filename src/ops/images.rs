@@ -139,7 +139,7 @@ impl Rootlay {
     fn mounted_images(&self) -> Result<BTreeSet<Digest>> {
         let views = self.store.views()?;
         let live = Live::of(&self.store, &views)?;
-        let mounted = views.iter().filter_map(View::record).filter(|view| !live.mounts(&self.store, view).is_empty());
+        let mounted = views.iter().filter_map(View::record).filter(|view| live.shows(&self.store, view));
         Ok(mounted.map(|view| view.image_id.clone()).collect())
     }
 

@@ -16,9 +16,14 @@ impl Live {
         Ok(Self(mount::live_views(SOURCE_PREFIX)?))
     }
 
-    /// Whether each of these views is mounted. The own namespace is looked at first; only if one of them is not shown
-    /// there, or its record does not tell, all others are.
+    /// Enough to say of each of these views whether it is mounted ([`Live::shows`]). The table of the own namespace is
+    /// read only if one of them is not in its own place, those of all others only if one is not in that table either.
     pub fn of(store: &Store, views: &[View]) -> Result<Self> {
+        let is_in_place =
+            |view: &View| view.record().is_some_and(|record| record.boot != store.boot() || in_place(store, record));
+        if views.iter().all(is_in_place) {
+            return Ok(Self(BTreeMap::new()));
+        }
         let own = Self(mount::own_views(SOURCE_PREFIX)?);
         let is_settled = |view: &View| {
             let record = view.record();
@@ -41,6 +46,11 @@ impl Live {
         self.named(&record.name).iter().filter(is_ours).collect()
     }
 
+    /// Whether this view is mounted.
+    pub fn shows(&self, store: &Store, record: &ViewRecord) -> bool {
+        in_place(store, record) || !self.mounts(store, record).is_empty()
+    }
+
     /// Every mount of a view of this name.
     pub fn named(&self, name: &str) -> &[MountedAt] {
         self.0.get(name).map_or(&[], Vec::as_slice)
@@ -54,7 +64,7 @@ impl Live {
 
     /// Whether nothing shows the view any more, and nobody holds what was detached.
     pub fn is_gone(&self, store: &Store, record: &ViewRecord) -> Result<bool> {
-        if !self.mounts(store, record).is_empty() {
+        if self.shows(store, record) {
             return Ok(false);
         }
         match record.device {
@@ -64,6 +74,14 @@ impl Live {
             _ => Ok(true),
         }
     }
+}
+
+/// Whether the view is mounted on its own directory, by the device number there: a table of mounts gets long where views
+/// have many layers. At a place of the user's anything may be mounted meanwhile, or may not answer.
+fn in_place(store: &Store, record: &ViewRecord) -> bool {
+    record.boot == store.boot()
+        && record.target.is_none()
+        && record.device.is_some_and(|device| store.merged_device(&record.name) == Some(device))
 }
 
 /// Where a view is mounted if it is.

@@ -44,7 +44,7 @@ impl Rootlay {
     fn describe(&self, view: View, live: &Live) -> Option<ViewInfo> {
         match view.content {
             Ok(record) => {
-                let mounted = !live.mounts(&self.store, &record).is_empty();
+                let mounted = live.shows(&self.store, &record);
                 // What is about to be mounted, or about to be cleared away, is no view.
                 let shown = mounted || record.access == Access::Writable && record.state != State::New;
                 shown.then(|| self.view_info(&record, mounted))
