@@ -16,6 +16,9 @@ use super::progress::Screen;
 
 const DEFAULT_ROOT: &str = "/var/lib/rootlay";
 
+/// The highest descriptor for which there is room from the start.
+const HIGHEST_DESCRIPTOR: i32 = 1023;
+
 /// What the work cannot do without: overlay mounts keep the credentials of their mounter for every later access.
 const NEEDED: [Capability; 8] = [
     Capability::CAP_SYS_ADMIN,
@@ -89,7 +92,6 @@ impl Host {
                 return Err(Error::new(ErrorKind::Permission, message));
             }
         }
-        raise_open_files();
         Rootlay::open(Options {
             root: self.root.clone(),
             threads: self.threads,
@@ -99,12 +101,16 @@ impl Host {
     }
 }
 
-/// An overlay of 500 layers and many threads that unpack want more descriptors than the usual soft limit of 1,024.
-fn raise_open_files() {
+/// Makes room for the descriptors of an overlay of 500 layers, and of many threads that unpack: more than the usual
+/// soft limit of 1,024. To be called before the first thread starts.
+pub fn prepare_open_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     // Without it everything but the largest stacks still works.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    // The kernel's table of descriptors grows with the highest number. Once threads share it, each step of that growth
+    // waits until all processors have let go of the old one, for many milliseconds.
+    let _ = rustix::io::fcntl_dupfd_cloexec(std::io::stdin(), HIGHEST_DESCRIPTOR);
 }
 
 /// The flag, the environment, the default, in this order. An empty variable is an unset one.

@@ -19,6 +19,7 @@ use super::{OverlayMount, diagnosis};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::dir::Dir;
 use crate::sys::errno::{SysError, SysResult};
+use crate::sys::file_system::device_of;
 use crate::sys::mount::{DESCRIPTORS, FsContext, MountAttrFlags, move_onto};
 
 /// How directories are handed to the kernel.
@@ -33,8 +34,8 @@ pub(super) enum Handover {
 /// What came of an attempt.
 #[derive(Debug)]
 pub(super) enum Attempt {
-    /// The view is attached.
-    Attached,
+    /// The view is attached. This is its device number.
+    Attached((u32, u32)),
     /// This kernel or sandbox does not offer this way; nothing was mounted.
     NotOffered(SysError),
 }
@@ -53,9 +54,12 @@ pub(super) fn attach(mount: &OverlayMount, target: &Dir, handover: Handover) -> 
     }
     let fail = |error| diagnosis::explain(mount, &error, &context.messages());
     context.create().map_err(fail)?;
-    let attached = context.mount(attributes(mount)).and_then(|detached: OwnedFd| move_onto(&detached, target));
+    let attached = context.mount(attributes(mount)).and_then(|detached: OwnedFd| {
+        let device = device_of(&detached)?;
+        move_onto(&detached, target).map(|()| device)
+    });
     match attached {
-        Ok(()) => Ok(Attempt::Attached),
+        Ok(device) => Ok(Attempt::Attached(device)),
         Err(error) if matches!(error.errno(), Errno::ENOSYS | Errno::EPERM) => Ok(Attempt::NotOffered(error)),
         Err(error) => Err(fail(error)),
     }

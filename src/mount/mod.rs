@@ -24,7 +24,7 @@ mod tests;
 pub use capabilities::check_capabilities;
 pub use detach::detach;
 pub use holders::holders;
-pub use namespaces::{MountedAt, live_views};
+pub use namespaces::{MountedAt, live_views, own_views};
 pub use plan::{MAX_LOWERS, PlanLayer, lowest_to_merge, plan_layers};
 pub use probe::explain;
 
@@ -98,7 +98,9 @@ pub enum Api {
 /// Nothing is mounted then. [`Unsupported`](crate::ErrorKind::Unsupported): the kernel or the file system lacks
 /// something, too many layers included. [`Permission`](crate::ErrorKind::Permission): a capability is missing or a
 /// sandbox denies the call. The message says what to do about it; its cause has the kernel's own words.
-pub fn attach(mount: &OverlayMount, target: &Dir, api: Api) -> Result<()> {
+///
+/// Returns the device number of the overlay, where the calls tell it; otherwise the table of mounts does.
+pub fn attach(mount: &OverlayMount, target: &Dir, api: Api) -> Result<Option<(u32, u32)>> {
     diagnosis::check_count(&mount.lowers, mount.upper.as_ref()).map_err(|error| in_view(mount, &error))?;
     if let Some(upper) = &mount.upper {
         diagnosis::check_upper(upper).map_err(|error| in_view(mount, &error))?;
@@ -107,7 +109,7 @@ pub fn attach(mount: &OverlayMount, target: &Dir, api: Api) -> Result<()> {
         let mut lacking = None;
         for handover in [Handover::Descriptors, Handover::Names] {
             match fsopen::attach(mount, target, handover)? {
-                Attempt::Attached => return Ok(()),
+                Attempt::Attached(device) => return Ok(Some(device)),
                 Attempt::NotOffered(error) => lacking = Some(error),
             }
         }
@@ -115,7 +117,7 @@ pub fn attach(mount: &OverlayMount, target: &Dir, api: Api) -> Result<()> {
             return Err(diagnosis::explain(mount, &error, &[]));
         }
     }
-    legacy::attach(mount, target)
+    legacy::attach(mount, target).map(|()| None)
 }
 
 fn in_view(mount: &OverlayMount, error: &Error) -> Error {

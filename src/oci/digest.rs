@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::str::FromStr;
 
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256, Sha512};
 
@@ -68,6 +69,12 @@ impl Digest {
         self.hex.get(..12).unwrap_or(&self.hex)
     }
 
+    /// The digest with these digits; `None` if they are not lower-case hexadecimal ones of the right number.
+    pub fn from_hex(algorithm: Algorithm, hex: &str) -> Option<Self> {
+        let is_hex = hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        (hex.len() == algorithm.hex_len() && is_hex).then(|| Self { algorithm, hex: hex.into() })
+    }
+
     /// The SHA-256 digest of `content`.
     pub fn of(content: &[u8]) -> Self {
         let mut hasher = Algorithm::Sha256.hasher();
@@ -90,10 +97,7 @@ impl FromStr for Digest {
         if hex.len() != algorithm.hex_len() {
             return Err(bad(&format!("expected {} digits, got {}", algorithm.hex_len(), hex.len())));
         }
-        if !hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-            return Err(bad("expected lower-case hexadecimal digits"));
-        }
-        Ok(Self { algorithm, hex: hex.into() })
+        Self::from_hex(algorithm, hex).ok_or_else(|| bad("expected lower-case hexadecimal digits"))
     }
 }
 
@@ -117,8 +121,22 @@ impl Serialize for Digest {
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        deserializer.deserialize_str(FromText)
+    }
+}
+
+/// Reads a digest where it stands: records have many.
+struct FromText;
+
+impl Visitor<'_> for FromText {
+    type Value = Digest;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a digest")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Digest, E> {
+        text.parse().map_err(E::custom)
     }
 }
 
@@ -136,7 +154,15 @@ impl ChainId {
     /// The chain ID of the whole stack, base first; `None` for a stack of no layers.
     pub fn of(stack: &[DiffId]) -> Option<Self> {
         let (base, rest) = stack.split_first()?;
-        let chain = rest.iter().fold(base.0.clone(), |chain, layer| Digest::of(format!("{chain} {layer}").as_bytes()));
+        let chain = rest.iter().fold(base.0.clone(), |chain, layer| {
+            let mut hasher = Algorithm::Sha256.hasher();
+            for (end, digest) in [(" ", &chain), ("", &layer.0)] {
+                for text in [digest.algorithm.as_str(), ":", &digest.hex, end] {
+                    hasher.update(text.as_bytes());
+                }
+            }
+            hasher.finish()
+        });
         Some(Self(chain))
     }
 }

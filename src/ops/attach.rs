@@ -62,7 +62,7 @@ impl Rootlay {
             merged = view.dir().open_dir(b"merged")?;
             (&merged, self.store.merged_path(&record.name))
         };
-        mount::attach(&overlay, dir, Api::Auto)?;
+        record.device = mount::attach(&overlay, dir, Api::Auto)?;
         drop(overlay);
         self.mark_mounted(staging, view, record, &path).inspect_err(|_| {
             // Nobody will learn of this mount: the record says that it never came to be.
@@ -71,11 +71,13 @@ impl Rootlay {
     }
 
     fn mark_mounted(&self, staging: &Staging<'_>, view: &ViewDir, record: &mut ViewRecord, path: &Path) -> Result<()> {
-        let source = format!("{SOURCE_PREFIX}{}", record.name);
-        let is_it = |mount: &&mountinfo::Mount| {
-            mount.source == source.as_bytes() && mount.target == path.as_os_str().as_bytes()
-        };
-        record.device = mountinfo::of_self()?.iter().rfind(is_it).map(|mount| mount.dev);
+        if record.device.is_none() {
+            let source = format!("{SOURCE_PREFIX}{}", record.name);
+            let is_it = |mount: &&mountinfo::Mount| {
+                mount.source == source.as_bytes() && mount.target == path.as_os_str().as_bytes()
+            };
+            record.device = mountinfo::of_self()?.iter().rfind(is_it).map(|mount| mount.dev);
+        }
         self.store.boot().clone_into(&mut record.boot);
         record.state = State::Mounted;
         view.write(staging, record)

@@ -33,7 +33,7 @@ impl Rootlay {
         if views.is_empty() {
             return Ok(());
         }
-        let live = Live::now()?;
+        let live = Live::of(&self.store, &views)?;
         for record in views.iter().filter_map(View::record) {
             if verdict(record, live.is_gone(&self.store, record)?) == Verdict::Keep {
                 continue;

@@ -137,9 +137,9 @@ impl Rootlay {
     }
 
     fn mounted_images(&self) -> Result<BTreeSet<Digest>> {
-        let live = Live::now()?;
         let views = self.store.views()?;
-        let mounted = views.iter().filter_map(View::record).filter(|view| !live.mounts(&self.store, view).is_empty());
+        let live = Live::of(&self.store, &views)?;
+        let mounted = views.iter().filter_map(View::record).filter(|view| live.shows(&self.store, view));
         Ok(mounted.map(|view| view.image_id.clone()).collect())
     }
 

@@ -34,8 +34,10 @@ impl Rootlay {
     /// [`NotFound`](crate::ErrorKind::NotFound) without such a view; what keeps its record from being read.
     pub fn inspect_view(&self, name: &str) -> Result<Value> {
         let found = self.store.views()?.into_iter().find(|view| view.name == name);
-        let record = found.ok_or_else(|| views::no_such_view(name))?.content.context(|| format!("view {name}"))?;
-        let mounted = !Live::now()?.mounts(&self.store, &record).is_empty();
+        let found = found.ok_or_else(|| views::no_such_view(name))?;
+        let live = Live::of(&self.store, std::slice::from_ref(&found))?;
+        let record = found.content.context(|| format!("view {name}"))?;
+        let mounted = live.shows(&self.store, &record);
         let lower = self.lower_dirs(&record.stack, record.merged.as_ref(), &format!("view {name}"));
         Ok(self.render_view(&record, mounted, &lower))
     }

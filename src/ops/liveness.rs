@@ -4,16 +4,32 @@ use std::collections::BTreeMap;
 
 use crate::error::Result;
 use crate::mount::{self, MountedAt, SOURCE_PREFIX};
-use crate::store::{State, Store, ViewRecord};
+use crate::store::{State, Store, View, ViewRecord};
 
-/// All views that are mounted anywhere on the machine, of all state roots.
+/// The views that are mounted, of all state roots.
 #[derive(Debug)]
 pub(super) struct Live(BTreeMap<String, Vec<MountedAt>>);
 
 impl Live {
-    /// Looks now.
+    /// Looks now, everywhere on the machine.
     pub fn now() -> Result<Self> {
         Ok(Self(mount::live_views(SOURCE_PREFIX)?))
+    }
+
+    /// Enough to say of each of these views whether it is mounted ([`Live::shows`]). The table of the own namespace is
+    /// read only if one of them is not in its own place, those of all others only if one is not in that table either.
+    pub fn of(store: &Store, views: &[View]) -> Result<Self> {
+        let is_in_place =
+            |view: &View| view.record().is_some_and(|record| record.boot != store.boot() || in_place(store, record));
+        if views.iter().all(is_in_place) {
+            return Ok(Self(BTreeMap::new()));
+        }
+        let own = Self(mount::own_views(SOURCE_PREFIX)?);
+        let is_settled = |view: &View| {
+            let record = view.record();
+            record.is_some_and(|record| record.boot != store.boot() || !own.mounts(store, record).is_empty())
+        };
+        if views.iter().all(is_settled) { Ok(own) } else { Self::now() }
     }
 
     /// Where this view is mounted. Another state root may have a view of the same name: the device number tells
@@ -30,6 +46,11 @@ impl Live {
         self.named(&record.name).iter().filter(is_ours).collect()
     }
 
+    /// Whether this view is mounted.
+    pub fn shows(&self, store: &Store, record: &ViewRecord) -> bool {
+        in_place(store, record) || !self.mounts(store, record).is_empty()
+    }
+
     /// Every mount of a view of this name.
     pub fn named(&self, name: &str) -> &[MountedAt] {
         self.0.get(name).map_or(&[], Vec::as_slice)
@@ -43,7 +64,7 @@ impl Live {
 
     /// Whether nothing shows the view any more, and nobody holds what was detached.
     pub fn is_gone(&self, store: &Store, record: &ViewRecord) -> Result<bool> {
-        if !self.mounts(store, record).is_empty() {
+        if self.shows(store, record) {
             return Ok(false);
         }
         match record.device {
@@ -53,6 +74,14 @@ impl Live {
             _ => Ok(true),
         }
     }
+}
+
+/// Whether the view is mounted on its own directory, by the device number there: a table of mounts gets long where views
+/// have many layers. At a place of the user's anything may be mounted meanwhile, or may not answer.
+fn in_place(store: &Store, record: &ViewRecord) -> bool {
+    record.boot == store.boot()
+        && record.target.is_none()
+        && record.device.is_some_and(|device| store.merged_device(&record.name) == Some(device))
 }
 
 /// Where a view is mounted if it is.

@@ -8,8 +8,8 @@ use crate::cancel::Cancel;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::layer::{self, LayerIndex, StackLayer, Summary};
 use crate::mount::{self, PlanLayer};
-use crate::oci::{ChainId, DiffId};
-use crate::store::{self, Found, Item, Keep, Kind, Staging, Store};
+use crate::oci::{ChainId, DiffId, Digest};
+use crate::store::{self, Found, Item, Keep, Kind, PlanRecord, Staging, Store};
 use crate::sys::dir::Dir;
 
 /// Where lower directories are looked for and made. The lease of `staging` has what the stack needs.
@@ -18,6 +18,7 @@ pub(super) struct Workspace<'a> {
     pub store: &'a Store,
     pub staging: &'a Staging<'a>,
     pub cancel: &'a Cancel,
+    /// Of what durable records name, as much as is known. The rest is read when it matters.
     pub named: &'a Keep,
 }
 
@@ -25,6 +26,7 @@ pub(super) struct Workspace<'a> {
 #[derive(Debug)]
 pub(super) struct Made {
     pub chain: ChainId,
+    dir: Dir,
     pub diff: Dir,
     /// It was made just now.
     pub new: bool,
@@ -43,17 +45,31 @@ pub(super) struct Lowers {
 
 /// What the lease of somebody who mounts this stack says.
 pub(super) fn items(stack: &[DiffId]) -> impl Iterator<Item = Item> + '_ {
-    let chains = store::chains(stack).into_iter();
-    let made = chains.flat_map(|chain| [Kind::Correction, Kind::Merged].map(|kind| Item::Dir(kind, chain.0.clone())));
-    stack.iter().map(|id| Item::Dir(Kind::Layer, id.0.clone())).chain(made)
+    let correction = ChainId::of(stack).map(|chain| Item::Dir(Kind::Correction, chain.0));
+    // Which part of a long stack is merged is known only when its layers are planned.
+    let parts = if mount::lowest_to_merge(stack.len(), 1) > 0 { store::chains(stack) } else { Vec::new() };
+    let merged = parts.into_iter().map(|chain| Item::Dir(Kind::Merged, chain.0));
+    stack.iter().map(|id| Item::Dir(Kind::Layer, id.0.clone())).chain(correction).chain(merged)
+}
+
+/// What the plan of a stack goes by, as its layers say.
+fn marks(chain: ChainId, summaries: &[Summary]) -> PlanRecord {
+    let those = |fits: &dyn Fn(&Summary) -> bool| {
+        summaries.iter().enumerate().filter(|(_, summary)| fits(summary)).map(|(index, _)| index).collect()
+    };
+    PlanRecord::new(chain, summaries.len(), those(&|summary| summary.empty), those(&|summary| summary.opaque_root))
 }
 
 /// The layers of a stack that are mounted, as indexes into it.
-fn plan(stack: &[DiffId], summaries: &[Summary]) -> Vec<usize> {
+fn plan(stack: &[DiffId], marks: &PlanRecord) -> Vec<usize> {
     let layers: Vec<PlanLayer<'_, DiffId>> = stack
         .iter()
-        .zip(summaries)
-        .map(|(id, summary)| PlanLayer { id, empty: summary.empty, opaque_root: summary.opaque_root })
+        .enumerate()
+        .map(|(index, id)| PlanLayer {
+            id,
+            empty: marks.empty.contains(&index),
+            opaque_root: marks.opaque_roots.contains(&index),
+        })
         .collect();
     mount::plan_layers(&layers)
 }
@@ -61,19 +77,27 @@ fn plan(stack: &[DiffId], summaries: &[Summary]) -> Vec<usize> {
 /// The paths of the directories that are mounted for a stack, base first, the correction layer last. `merged` is the
 /// part of the stack that was merged into one directory.
 pub(super) fn paths(store: &Store, stack: &[DiffId], merged: Option<&ChainId>) -> Result<Vec<PathBuf>> {
-    let summaries = stack
-        .iter()
-        .map(|id| {
-            let dir = store.open_committed(Kind::Layer, &id.0)?.ok_or_else(|| missing(id))?;
-            summary(&dir, id)
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let correction = ChainId::of(stack).map(|chain| store.path_of(Kind::Correction, &chain.0));
-    let planned = plan(stack, &summaries);
-    let count = merged.map_or(0, |_| mount::lowest_to_merge(planned.len(), usize::from(correction.is_some())));
+    let Some(chain) = ChainId::of(stack) else { return Ok(Vec::new()) };
+    let known = store.open_committed(Kind::Correction, &chain.0)?;
+    let known = known.and_then(|dir| PlanRecord::read(&dir, &chain, stack.len()));
+    let correction = store.path_of(Kind::Correction, &chain.0);
+    let layer = |id: &DiffId| store.open_committed(Kind::Layer, &id.0)?.ok_or_else(|| missing(id));
+    let marks = match known {
+        Some(marks) => {
+            stack.iter().try_for_each(|id| layer(id).map(drop))?;
+            marks
+        }
+        None => marks(chain, &summaries(stack, layer)?),
+    };
+    let planned = plan(stack, &marks);
+    let count = merged.map_or(0, |_| mount::lowest_to_merge(planned.len(), 1));
     let merged = merged.map(|chain| store.path_of(Kind::Merged, &chain.0));
     let layers = planned.into_iter().skip(count).map(|index| store.path_of(Kind::Layer, &stack[index].0));
-    Ok(merged.into_iter().chain(layers).chain(correction).collect())
+    Ok(merged.into_iter().chain(layers).chain([correction]).collect())
+}
+
+fn summaries(stack: &[DiffId], layer: impl Fn(&DiffId) -> Result<Dir>) -> Result<Vec<Summary>> {
+    stack.iter().map(|id| summary(&layer(id)?, id)).collect()
 }
 
 /// The bytes of the unpacked layers, as Docker counts the size of an image.
@@ -92,11 +116,38 @@ pub(super) fn summary(layer: &Dir, id: &DiffId) -> Result<Summary> {
 }
 
 impl Workspace<'_> {
+    fn find(&self, kind: Kind, digest: &Digest) -> Result<Found> {
+        match self.store.find(kind, digest, self.named)? {
+            // Before something counts as left over, all records are asked.
+            Found::Stale => self.store.find(kind, digest, &self.store.named()?),
+            found => Ok(found),
+        }
+    }
+
     fn layer(&self, id: &DiffId) -> Result<Dir> {
-        match self.store.find(Kind::Layer, &id.0, self.named)? {
+        match self.find(Kind::Layer, &id.0)? {
             Found::Usable(dir) => Ok(dir),
             Found::Stale | Found::Missing => Err(missing(id)),
         }
+    }
+
+    fn layer_diff(&self, id: &DiffId) -> Result<Dir> {
+        if self.named.contains(&Item::Dir(Kind::Layer, id.0.clone())) {
+            return self.store.open_diff(Kind::Layer, &id.0)?.ok_or_else(|| missing(id));
+        }
+        Ok(self.layer(id)?.open_dir(b"diff")?)
+    }
+
+    /// What the plan of the stack goes by. Where its correction layer does not have it, it gets it.
+    fn marks(&self, stack: &[DiffId], correction: &Made) -> Result<PlanRecord> {
+        if let Some(marks) = PlanRecord::read(&correction.dir, &correction.chain, stack.len()) {
+            return Ok(marks);
+        }
+        let marks = marks(correction.chain.clone(), &summaries(stack, |id| self.layer(id))?);
+        if let Err(error) = marks.write(self.staging, &correction.dir) {
+            tracing::debug!(%error, "the plan of a stack is not kept");
+        }
+        Ok(marks)
     }
 
     /// The correction layer of the stack; it is made if it is missing. None for a stack of no layers. What is known of
@@ -116,8 +167,8 @@ impl Workspace<'_> {
         of: &[usize],
         mut known: HashMap<DiffId, LayerIndex>,
     ) -> Result<Made> {
-        match self.store.find(kind, &chain.0, self.named)? {
-            Found::Usable(dir) => return Ok(Made { chain, diff: dir.open_dir(b"diff")?, new: false }),
+        match self.find(kind, &chain.0)? {
+            Found::Usable(dir) => return Ok(Made { chain, diff: dir.open_dir(b"diff")?, dir, new: false }),
             Found::Stale => self.store.discard_stale(self.staging, kind, &chain.0)?,
             Found::Missing => {}
         }
@@ -142,10 +193,14 @@ impl Workspace<'_> {
             Kind::Merged => layer::merge_lowest(&layers, &out, self.cancel)?,
             Kind::Correction | Kind::Layer => layer::correct(&layers, &out, self.cancel)?,
         }
+        if kind == Kind::Correction {
+            let summaries: Vec<Summary> = layers.iter().map(|layer| layer.index.summary.clone()).collect();
+            marks(chain.clone(), &summaries).write(self.staging, &dir)?;
+        }
         drop((dir, out));
         let new = self.store.commit(self.staging, &draft, kind, &chain.0)?;
-        match self.store.find(kind, &chain.0, self.named)? {
-            Found::Usable(dir) => Ok(Made { chain, diff: dir.open_dir(b"diff")?, new }),
+        match self.find(kind, &chain.0)? {
+            Found::Usable(dir) => Ok(Made { chain, diff: dir.open_dir(b"diff")?, dir, new }),
             Found::Stale | Found::Missing => {
                 Err(Error::new(ErrorKind::Failed, format!("what was made for the stack {chain} has vanished")))
             }
@@ -159,28 +214,28 @@ impl Workspace<'_> {
 
     /// Everything that has to be mounted for a stack, its correction and merged layers made where they are missing.
     pub fn lowers(&self, stack: &[DiffId]) -> Result<Lowers> {
-        let summaries = stack.iter().map(|id| summary(&self.layer(id)?, id)).collect::<Result<Vec<_>>>()?;
-        let mut planned = plan(stack, &summaries);
-        let correction = self.correction(stack, HashMap::new())?.map(|made| made.diff);
-        let mut dirs = Vec::new();
-        let count = mount::lowest_to_merge(planned.len(), usize::from(correction.is_some()));
+        let Some(correction) = self.correction(stack, HashMap::new())? else {
+            return Ok(Lowers { dirs: Vec::new(), correction: None, merged: None });
+        };
+        let marks = self.marks(stack, &correction)?;
+        let mut planned = plan(stack, &marks);
+        let mut dirs = Vec::with_capacity(planned.len() + 1);
+        let count = mount::lowest_to_merge(planned.len(), 1);
         let mut merged = None;
         if let Some(&last) = count.checked_sub(1).and_then(|last| planned.get(last)) {
             // The lowest part of the stack, planned without what is above it, so that any image can use it.
             let part = &stack[..=last];
             if let Some(chain) = ChainId::of(part) {
-                let made = self.make(Kind::Merged, chain, part, &plan(part, &summaries[..=last]), HashMap::new())?;
+                let made = self.make(Kind::Merged, chain, part, &plan(part, &marks), HashMap::new())?;
                 dirs.push(made.diff);
                 merged = Some(made.chain);
                 planned.drain(..count);
             }
         }
         for index in planned {
-            dirs.push(self.layer(&stack[index])?.open_dir(b"diff")?);
+            dirs.push(self.layer_diff(&stack[index])?);
         }
-        if let Some(correction) = &correction {
-            dirs.push(correction.try_clone()?);
-        }
-        Ok(Lowers { dirs, correction, merged })
+        dirs.push(correction.diff.try_clone()?);
+        Ok(Lowers { dirs, correction: Some(correction.diff), merged })
     }
 }

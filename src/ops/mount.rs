@@ -9,8 +9,8 @@ use super::target::Target;
 use super::{Access, Rootlay, ViewInfo};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mount;
-use crate::oci::Platform;
-use crate::store::{self, ImageRecord, Staging, State, ViewDir, ViewOptions, ViewRecord};
+use crate::oci::{DiffId, Platform};
+use crate::store::{self, ImageRecord, Keep, Staging, State, ViewDir, ViewOptions, ViewRecord};
 
 /// Something that has a default of its own for each kind of view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,6 +64,15 @@ struct Chosen {
     stem: String,
 }
 
+/// The lowest layers of a stack, as many as the user said.
+fn part(stack: &[DiffId], upto: Option<usize>) -> Result<&[DiffId]> {
+    let Some(upto) = upto else { return Ok(stack) };
+    stack.get(..upto).filter(|part| !part.is_empty()).ok_or_else(|| {
+        let message = format!("expected the number of a layer from 1 to {}, got {upto}", stack.len());
+        Error::new(ErrorKind::Usage, message)
+    })
+}
+
 impl Rootlay {
     /// Mounts an image. The mount is in the caller's mount namespace and outlives the process.
     ///
@@ -78,14 +87,8 @@ impl Rootlay {
         let target = request.target.as_ref().map(|path| Target::open(&self.store, path, &self.cancel)).transpose()?;
         let staging = self.store.stage()?;
         let chosen = self.choose(&staging, &request)?;
-        let layers = chosen.image.diff_ids.len();
-        let upto = request.upto.unwrap_or(layers);
-        if request.upto == Some(0) || upto > layers {
-            let message = format!("expected the number of a layer from 1 to {layers}, got {upto}");
-            return Err(Error::new(ErrorKind::Usage, message));
-        }
-        let stack = chosen.image.diff_ids[..upto].to_vec();
-        let named = self.store.named()?;
+        let stack = part(&chosen.image.diff_ids, request.upto)?.to_vec();
+        let named = Keep::of_image(&chosen.image);
         let workspace = Workspace { store: &self.store, staging: &staging, cancel: &self.cancel, named: &named };
         let lowers = workspace.lowers(&stack)?;
         let (draft, dir) = staging.new_dir("view", 0o700)?;
@@ -127,16 +130,15 @@ impl Rootlay {
         }
     }
 
-    /// Finds the image and leases its layers. If it changes in between, it is looked for again.
+    /// Finds the image and leases its layers. If it is removed in between, it is looked for again.
     fn choose(&self, staging: &Staging<'_>, request: &MountRequest) -> Result<Chosen> {
-        let mut before = None;
         loop {
             let chosen = self.resolve(&request.image, request.platform.as_ref())?;
-            if before.as_ref() == Some(&chosen.image.id) {
+            staging.rely_on(lowers::items(part(&chosen.image.diff_ids, request.upto)?))?;
+            // Whoever takes the record away from here on sees the lease.
+            if self.store.image(&chosen.image.id)?.is_some() {
                 return Ok(chosen);
             }
-            staging.rely_on(lowers::items(&chosen.image.diff_ids))?;
-            before = Some(chosen.image.id);
         }
     }
 
@@ -203,7 +205,7 @@ impl Rootlay {
         let staging = self.store.stage()?;
         staging.rely_on(lowers::items(&record.stack))?;
         let target = record.target.as_ref().map(|path| Target::open(&self.store, path, &self.cancel)).transpose()?;
-        let named = self.store.named()?;
+        let named = Keep::of_view(&record);
         let workspace = Workspace { store: &self.store, staging: &staging, cancel: &self.cancel, named: &named };
         let lowers = workspace.lowers(&record.stack)?;
         self.cancel.check()?;

@@ -10,6 +10,7 @@ use crate::mount::{SOURCE_PREFIX, mountinfo};
 use crate::store::Store;
 use crate::sys::dir::Dir;
 use crate::sys::errno::{SysError, escape};
+use crate::sys::file_system::Kind;
 use crate::sys::lock::{self, Mode};
 
 /// A directory of the user's, locked against other commands that want to mount a view there.
@@ -55,6 +56,10 @@ impl Target {
 
 /// Whether what is mounted topmost at this path is a view.
 fn is_view(path: &Path) -> Result<bool> {
+    // The table of mounts is long where views have many layers.
+    if Kind::of(Dir::open(path)?)? != Kind::OVERLAY {
+        return Ok(false);
+    }
     let mounts = mountinfo::of_self()?;
     let top = mounts.iter().rfind(|mount| mount.target == path.as_os_str().as_bytes());
     Ok(top.is_some_and(|mount| mount.fs_type == b"overlay" && mount.source.starts_with(SOURCE_PREFIX.as_bytes())))

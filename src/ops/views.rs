@@ -37,14 +37,14 @@ impl Rootlay {
         if views.is_empty() {
             return Ok(Vec::new());
         }
-        let live = Live::now()?;
+        let live = Live::of(&self.store, &views)?;
         Ok(views.into_iter().filter_map(|view| self.describe(view, &live)).collect())
     }
 
     fn describe(&self, view: View, live: &Live) -> Option<ViewInfo> {
         match view.content {
             Ok(record) => {
-                let mounted = !live.mounts(&self.store, &record).is_empty();
+                let mounted = live.shows(&self.store, &record);
                 // What is about to be mounted, or about to be cleared away, is no view.
                 let shown = mounted || record.access == Access::Writable && record.state != State::New;
                 shown.then(|| self.view_info(&record, mounted))

@@ -166,6 +166,25 @@ impl Store {
         }
     }
 
+    /// Reads the record of one image, with the names that it claims; `None` if there is none that can be read.
+    pub fn image(&self, id: &Digest) -> Result<Option<ImageRecord>> {
+        if let Some(change) = self.unfinished_change() {
+            if change.delete.contains(id) {
+                return Ok(None);
+            }
+            if let Some(record) = change.write.into_iter().find(|record| record.id == *id) {
+                return Ok(Some(record));
+            }
+        }
+        let dir = match self.images.open_dir(id.algorithm().as_str().as_bytes()) {
+            Err(error) if error.errno() == Errno::ENOENT => return Ok(None),
+            result => result.context(|| "read the image records".to_owned())?,
+        };
+        let mut catalog = Catalog::default();
+        read_image(&dir, id.algorithm(), format!("{}.json", id.hex()).as_bytes(), &mut catalog);
+        Ok(catalog.images.pop())
+    }
+
     fn images_changed(&self) -> Result<(i64, u64)> {
         let stat = self.images.stat(b".")?;
         Ok((stat.st_mtime, stat.st_mtime_nsec))
@@ -209,7 +228,7 @@ impl Store {
 
 fn read_image(dir: &Dir, algorithm: Algorithm, name: &[u8], catalog: &mut Catalog) {
     let text = String::from_utf8_lossy(name);
-    let id = text.strip_suffix(".json").and_then(|hex| format!("{}:{hex}", algorithm.as_str()).parse::<Digest>().ok());
+    let id = text.strip_suffix(".json").and_then(|hex| Digest::from_hex(algorithm, hex));
     let why = match record::read::<ImageRecord>(dir, name) {
         Ok(Some(record)) if Some(&record.id) == id.as_ref() && !record.manifests.is_empty() => {
             return catalog.images.push(record);

@@ -18,6 +18,16 @@ impl Keep {
         self.0.contains(item)
     }
 
+    /// What the record of an image, or of a writable view, names itself, of layers and of what was made for its stack.
+    pub fn of_image(image: &ImageRecord) -> Self {
+        Self::named(std::slice::from_ref(image), [])
+    }
+
+    /// The same of a view.
+    pub fn of_view(view: &ViewRecord) -> Self {
+        Self::named(&[], [view])
+    }
+
     /// Everything that garbage collection must leave alone.
     pub(super) fn reachable<'r>(
         images: &[ImageRecord],

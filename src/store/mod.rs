@@ -5,7 +5,7 @@
 //! locks/                                  flock files: `store`, and one per layer being unpacked
 //! oci-layout, index.json, blobs/          the content store, an OCI layout that other tools can read
 //! layers/<alg>/<hex>/{diff,layer.json,commit.json}    one unpacked layer, named by its diff ID
-//! corrections/<alg>/<hex>/{diff,commit.json}          the correction layer of a stack, named by its chain ID
+//! corrections/<alg>/<hex>/{diff,plan.json,commit.json}    the correction layer of a stack, named by its chain ID
 //! merged/<alg>/<hex>/{diff,commit.json}               the lowest layers of a long stack as one directory
 //! images/<alg>/<hex>.json                 one record per image ID, with the names of the image
 //! images/change.json                      a change of several records, until all of them are written
@@ -40,6 +40,7 @@ mod measure;
 mod moves;
 mod names;
 mod partial;
+mod plan;
 mod record;
 mod shelf;
 mod staging;
@@ -65,6 +66,7 @@ pub use locks::LayerLock;
 pub use mark::{Keep, chains, items_of_image, items_of_stack};
 pub use moves::{tag, untag};
 pub use names::{Resolved, ResolvedBy, drop_unused_manifests, same_repository, stored_form};
+pub use plan::PlanRecord;
 pub use shelf::{Found, Kind};
 pub use staging::{Item, Staging};
 pub use sweep::Freed;

@@ -2,7 +2,7 @@
 //!
 //! A tag belongs to one image per platform. Of two records that claim it, that of the later generation has it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::images::{Catalog, Former, ImageRecord, Name, Unreadable};
 use crate::error::{Error, ErrorKind, Result};
@@ -179,15 +179,25 @@ pub fn same_repository(one: &Reference, other: &Reference) -> bool {
 
 /// Takes each name that several records claim from all but the later owner.
 pub(super) fn give_to_latest(images: &mut [ImageRecord]) {
+    let mut known: HashSet<&Reference> = HashSet::new();
+    let names = images.iter().flat_map(|image| &image.names);
+    let claimed: HashSet<Reference> =
+        names.filter(|name| !known.insert(&name.reference)).map(|name| name.reference.clone()).collect();
+    if claimed.is_empty() {
+        return;
+    }
     let mut latest: HashMap<(Platform, Reference), u64> = HashMap::new();
     for image in &*images {
         let platform = image.platform.normalized();
-        for name in &image.names {
+        for name in image.names.iter().filter(|name| claimed.contains(&name.reference)) {
             let generation = latest.entry((platform.clone(), name.reference.clone())).or_default();
             *generation = name.generation.max(*generation);
         }
     }
     for image in images {
+        if !image.names.iter().any(|name| claimed.contains(&name.reference)) {
+            continue;
+        }
         let platform = image.platform.normalized();
         image.names.retain(|name| {
             latest.get(&(platform.clone(), name.reference.clone())).is_none_or(|latest| name.generation >= *latest)

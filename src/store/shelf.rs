@@ -5,8 +5,8 @@
 //! in a later boot it is discarded and made again.
 
 use std::collections::BTreeSet;
-use std::collections::HashSet;
 
+use hashbrown::HashSet;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -16,9 +16,8 @@ use super::record;
 use super::staging::{Item, Staging};
 use super::{Store, views::View};
 use crate::error::{Context, Result};
-use crate::oci::Digest;
+use crate::oci::{Algorithm, Digest};
 use crate::sys::dir::Dir;
-use crate::sys::errno::escape;
 
 /// What the names of things that were taken away begin with, in staging.
 pub(super) const TAKEN: &str = "taken";
@@ -89,6 +88,15 @@ impl Store {
         }
     }
 
+    /// Opens the `diff` of a directory that can be relied on; `None` if there is none.
+    pub fn open_diff(&self, kind: Kind, digest: &Digest) -> Result<Option<Dir>> {
+        let path = format!("{}/{}/diff", digest.algorithm().as_str(), digest.hex());
+        match self.shelf(kind).open_dir(path.as_bytes()) {
+            Err(error) if error.errno() == Errno::ENOENT => Ok(None),
+            result => result.map(Some).context(|| format!("open {} {digest}", kind.word())),
+        }
+    }
+
     /// Looks for the directory of this digest; `named` is what records name ([`Store::named`]).
     ///
     /// Write it into the lease before, or it may be gone a moment later.
@@ -101,13 +109,14 @@ impl Store {
     /// The digests of the directories of this kind that are here, whatever they are worth.
     pub fn committed(&self, kind: Kind) -> Result<HashSet<Digest>> {
         let mut all = HashSet::new();
-        for algorithm in layout::algorithms() {
-            let dir = match self.shelf(kind).open_dir(algorithm.as_bytes()) {
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+            let dir = match self.shelf(kind).open_dir(algorithm.as_str().as_bytes()) {
                 Err(error) if error.errno() == Errno::ENOENT => continue,
                 result => result.context(|| format!("list {}", kind.folder()))?,
             };
-            let names = dir.entries()?.into_iter().map(|entry| format!("{algorithm}:{}", escape(&entry.name)));
-            all.extend(names.filter_map(|name| name.parse::<Digest>().ok()));
+            let entries = dir.entries()?;
+            let names = entries.iter().filter_map(|entry| std::str::from_utf8(&entry.name).ok());
+            all.extend(names.filter_map(|hex| Digest::from_hex(algorithm, hex)));
         }
         Ok(all)
     }

@@ -20,6 +20,7 @@ use crate::error::{Context, Error, ErrorKind, Result};
 use crate::oci::{ChainId, DiffId, Digest};
 use crate::sys::dir::Dir;
 use crate::sys::errno::escape;
+use crate::sys::file_system::device_of;
 use crate::sys::lock::{self, Mode};
 
 /// How long a waiter sleeps between two looks at the lock and at its cancellation.
@@ -262,6 +263,12 @@ impl Store {
     /// Where a view's own directory for its mount is.
     pub fn merged_path(&self, name: &str) -> PathBuf {
         self.path_in_view(name, "merged")
+    }
+
+    /// The device number of what is seen in a view's own directory for its mount.
+    pub fn merged_device(&self, name: &str) -> Option<(u32, u32)> {
+        let place = self.views.open_path(format!("{name}/merged").as_bytes()).ok()?;
+        device_of(place).ok()
     }
 
     /// Where a part of a view is, for reports.

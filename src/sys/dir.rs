@@ -213,11 +213,9 @@ impl Dir {
     pub fn read(&self, path: &[u8], limit: u64) -> SysResult<Vec<u8>> {
         let fail = |error: std::io::Error| SysError::from_io("read", path, &error);
         let file = self.open_file(path)?;
-        let most = limit.saturating_add(1);
-        // Thousands of records are read for a listing: room for all of one at once, and for noticing its end.
-        let size = file.metadata().map_err(fail)?.len().min(most);
-        let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
-        file.take(most).read_to_end(&mut content).map_err(fail)?;
+        // Thousands of records are read for a listing: room for all of one at once, without asking for its size.
+        let mut content = Vec::with_capacity(1 << 14);
+        file.take(limit.saturating_add(1)).read_to_end(&mut content).map_err(fail)?;
         if content.len() as u64 > limit {
             return Err(SysError::new("read", path, Errno::FBIG));
         }

@@ -10,6 +10,12 @@ pub fn free_bytes(file: impl AsFd) -> SysResult<u64> {
     Ok(statvfs.f_bavail.saturating_mul(statvfs.f_frsize))
 }
 
+/// The device number of what holds this file or directory, as `mountinfo` shows it where it is the top of a mount.
+pub fn device_of(file: impl AsFd) -> SysResult<(u32, u32)> {
+    let stat = rustix::fs::fstat(file).map_err(|errno| SysError::new("fstat", b".", errno))?;
+    Ok((rustix::fs::major(stat.st_dev), rustix::fs::minor(stat.st_dev)))
+}
+
 /// The kind of a file system, from its magic number (`statfs(2)`).
 ///
 /// The number does not tell all kinds apart: ext2, ext3 and ext4 share theirs, and so do all FUSE file systems.

@@ -9,6 +9,7 @@ mod in_use;
 mod official;
 mod older_kernels;
 mod peers;
+mod plans;
 mod property;
 mod registry;
 mod repository;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
             peers::cases(),
             older_kernels::cases(),
             views::cases(),
+            plans::cases(),
             writable::cases(),
             in_use::cases(),
             store::cases(),

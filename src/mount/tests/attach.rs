@@ -255,3 +255,15 @@ fn mounting_over_a_full_directory_hides_it_and_over_a_view_hides_that() {
         assert_eq!(names(&scratch.path("target")), ["mine"]);
     });
 }
+
+#[test]
+fn the_device_is_told_where_the_calls_know_it() {
+    in_namespace(|scratch| {
+        let lowers = || vec![scratch.layer("base", &["f"]), scratch.layer("top", &["g"])];
+        let target = scratch.target("merged");
+        let told = attach(&overlay(lowers()), &Dir::open(&target).unwrap(), Api::Fsopen).unwrap();
+        assert_eq!(told, Some(mounts_at(&target)[0].dev));
+        let target = scratch.target("legacy");
+        assert_eq!(attach(&overlay(lowers()), &Dir::open(&target).unwrap(), Api::Legacy).unwrap(), None);
+    });
+}

@@ -37,10 +37,10 @@ impl Way {
         let handover = match self {
             Self::Descriptors => Handover::Descriptors,
             Self::Names => Handover::Names,
-            Self::Legacy => return super::attach(mount, &target, Api::Legacy),
+            Self::Legacy => return super::attach(mount, &target, Api::Legacy).map(drop),
         };
         match fsopen::attach(mount, &target, handover)? {
-            Attempt::Attached => Ok(()),
+            Attempt::Attached(_) => Ok(()),
             Attempt::NotOffered(error) => panic!("{self:?} is not offered by this kernel: {error}"),
         }
     }

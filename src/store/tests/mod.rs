@@ -7,6 +7,7 @@ mod layout;
 mod moves;
 mod names;
 mod partial;
+mod plan;
 mod staging;
 mod sweep;
 mod views;
