@@ -1,19 +1,23 @@
 //! Compression, told by the bytes and never by the media type (layer-semantics rows 110 to 116).
 
+mod gunzip_reader;
+mod inflate;
 #[cfg(test)]
 mod tests;
 mod zstd_window;
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 
 use bzip2::bufread::MultiBzDecoder;
-use flate2::bufread::GzDecoder;
 use liblzma::bufread::XzDecoder;
 use liblzma::stream::{CONCATENATED, Stream};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
+use gunzip_reader::GunzipReader;
 use zstd_window::Turn;
+
+pub use inflate::{Gunzip, WINDOW};
 
 /// Input buffer of a decoder.
 const BUFFER: usize = 128 * 1024;
@@ -101,7 +105,7 @@ pub fn decompress<'a>(
     let mut turn = None;
     let decoder: Box<dyn Read + Send + 'a> = match compression {
         Compression::None => return Ok((Box::new(blob), compression)),
-        Compression::Gzip => Box::new(Members::new(blob)),
+        Compression::Gzip => Box::new(GunzipReader::new(blob)),
         Compression::Zstd => {
             turn = Turn::wait(&start[..have]);
             let mut decoder = zstd::stream::read::Decoder::with_buffer(blob).map_err(format_error)?;
@@ -154,72 +158,4 @@ fn format_error(error: io::Error) -> Error {
     let from_below = error.raw_os_error().is_some()
         || error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Error>);
     if from_below { Error::from(error) } else { Error::new(ErrorKind::Refused, error.to_string()) }
-}
-
-/// All members of a gzip stream. Zeros after the last one are padding, anything else is refused (row 111).
-struct Members<R> {
-    state: State<R>,
-}
-
-/// The decoder is large beside the rest, and there is one of it a layer.
-#[expect(clippy::large_enum_variant, reason = "one value per layer")]
-enum State<R> {
-    Member(GzDecoder<R>),
-    Between(R),
-    Done,
-}
-
-impl<R: BufRead> Members<R> {
-    fn new(input: R) -> Self {
-        Self { state: State::Member(GzDecoder::new(input)) }
-    }
-}
-
-impl<R: BufRead> Read for Members<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        loop {
-            match std::mem::replace(&mut self.state, State::Done) {
-                State::Done => return Ok(0),
-                State::Member(mut decoder) => match decoder.read(buffer) {
-                    Ok(0) => self.state = State::Between(decoder.into_inner()),
-                    result => {
-                        self.state = State::Member(decoder);
-                        return result;
-                    }
-                },
-                State::Between(mut input) => match input.fill_buf() {
-                    Ok([]) => return Ok(0),
-                    Ok([0, ..]) => {
-                        only_zeros(&mut input)?;
-                        return Ok(0);
-                    }
-                    Ok(_) => self.state = State::Member(GzDecoder::new(input)),
-                    Err(error) => {
-                        self.state = State::Between(input);
-                        return Err(error);
-                    }
-                },
-            }
-        }
-    }
-}
-
-fn only_zeros(input: &mut impl BufRead) -> io::Result<()> {
-    loop {
-        let buffer = match input.fill_buf() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            result => result?,
-        };
-        if buffer.is_empty() {
-            return Ok(());
-        }
-        if buffer.iter().any(|&byte| byte != 0) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "garbage after the last member"));
-        }
-        let len = buffer.len();
-        input.consume(len);
-    }
 }

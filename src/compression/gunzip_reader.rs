@@ -1,0 +1,46 @@
+//! gzip that is read from, with a window of its own.
+
+use std::io::{self, BufRead, Read};
+use std::ops::Range;
+
+use super::{Gunzip, WINDOW};
+
+/// How many bytes are decoded at a time.
+const CHUNK: usize = 128 * 1024;
+
+/// A [`Gunzip`] with a buffer of its own.
+#[derive(Debug)]
+pub struct GunzipReader<R> {
+    gunzip: Gunzip<R>,
+    /// The window and what comes behind it.
+    buffer: Box<[u8]>,
+    /// What was decoded and not read.
+    unread: Range<usize>,
+}
+
+impl<R: BufRead> GunzipReader<R> {
+    /// Decodes this input.
+    pub fn new(input: R) -> Self {
+        Self { gunzip: Gunzip::new(input), buffer: vec![0; WINDOW + CHUNK].into_boxed_slice(), unread: 0..0 }
+    }
+}
+
+impl<R: BufRead> Read for GunzipReader<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if out.is_empty() {
+            return Ok(0);
+        }
+        if self.unread.is_empty() {
+            let end = self.unread.end;
+            let at = end.min(WINDOW);
+            self.buffer.copy_within(end - at..end, 0);
+            self.unread = at..at;
+            let len = self.gunzip.decode(&mut self.buffer, at)?;
+            self.unread = at..at + len;
+        }
+        let len = out.len().min(self.unread.len());
+        out[..len].copy_from_slice(&self.buffer[self.unread.start..self.unread.start + len]);
+        self.unread.start += len;
+        Ok(len)
+    }
+}
