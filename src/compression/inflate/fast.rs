@@ -1,7 +1,7 @@
 //! The loop that decodes nearly everything. It runs while there is so much input, and so much room in the output, that
 //! neither has to be looked at for every symbol.
 
-use super::tables::{END, EXCEPTION, LITERAL, PAIR, POINTER, Tables, value};
+use super::tables::{END, EXCEPTION, LITERAL, POINTER, Tables, value};
 
 /// Bytes of input that one round may look at.
 pub(super) const INPUT: usize = 32;
@@ -63,9 +63,9 @@ pub(super) fn decode(tables: &Tables, run: Run<'_>) -> Result<Stop, &'static str
         };
     }
     macro_rules! literal {
-        ($entry:ident) => {
-            out[at..at + 2].copy_from_slice(&(($entry >> 16) as u16).to_le_bytes());
-            at += 1 + ($entry / PAIR & 1) as usize;
+        ($entry:ident, $room:ident, $literals:ident) => {
+            $room[$literals] = ($entry >> 16) as u8;
+            $literals += 1;
         };
     }
 
@@ -74,21 +74,25 @@ pub(super) fn decode(tables: &Tables, run: Run<'_>) -> Result<Stop, &'static str
     }
     refill!(rest);
     let mut entry = tables.litlen(bits);
-    while rest.len() >= INPUT && out.len().wrapping_sub(at) > ROOM {
+    while rest.len() >= INPUT {
+        // Of a fixed size, so that the compiler knows that literals are within.
+        let Some(room) = out.get_mut(at..).and_then(|room| room.first_chunk_mut::<ROOM>()) else { break };
+        let mut literals = 0;
         let mut start = bits;
         consume!(entry);
         if entry & LITERAL != 0 {
-            literal!(entry);
+            literal!(entry, room, literals);
             entry = tables.litlen(bits);
             start = bits;
             consume!(entry);
             if entry & LITERAL != 0 {
-                literal!(entry);
+                literal!(entry, room, literals);
                 entry = tables.litlen(bits);
                 start = bits;
                 consume!(entry);
                 if entry & LITERAL != 0 {
-                    literal!(entry);
+                    literal!(entry, room, literals);
+                    at += literals;
                     entry = tables.litlen(bits);
                     refill!(rest);
                     continue;
@@ -101,7 +105,8 @@ pub(super) fn decode(tables: &Tables, run: Run<'_>) -> Result<Stop, &'static str
                 start = bits;
                 consume!(entry);
                 if entry & LITERAL != 0 {
-                    literal!(entry);
+                    literal!(entry, room, literals);
+                    at += literals;
                     entry = tables.litlen(bits);
                     refill!(rest);
                     continue;
@@ -111,10 +116,12 @@ pub(super) fn decode(tables: &Tables, run: Run<'_>) -> Result<Stop, &'static str
                 if entry & END == 0 {
                     return Err(NO_LITLEN);
                 }
+                at += literals;
                 ended = true;
                 break;
             }
         }
+        at += literals;
         let length = value(entry, start);
 
         entry = tables.distance(bits);
@@ -154,17 +161,27 @@ fn word(input: &[u8]) -> u64 {
 #[inline]
 fn copy(out: &mut [u8], at: usize, distance: usize, length: usize) {
     let from = at - distance;
-    if distance >= 16 {
-        copy_chunk::<16>(out, from, at);
-        copy_chunk::<16>(out, from + 16, at + 16);
-        let mut done = 32;
-        while done < length {
-            copy_chunk::<16>(out, from + done, at + done);
-            copy_chunk::<16>(out, from + done + 16, at + done + 16);
-            done += 32;
+    let (past, room) = out.split_at_mut(at);
+    // The usual match is copied at once, without a loop.
+    if let (Some(chunk), Some(place)) = (past[from..].first_chunk::<32>(), room.first_chunk_mut::<32>()) {
+        *place = *chunk;
+        if length > 32 {
+            copy_far(out, at, distance, length);
         }
     } else {
         copy_near(out, at, distance, length);
+    }
+}
+
+/// Copies what is behind the first 32 bytes of a match.
+#[inline]
+fn copy_far(out: &mut [u8], at: usize, distance: usize, length: usize) {
+    let out = &mut out[at - distance..at + length + 32];
+    let mut done = 32;
+    while done < length {
+        copy_chunk::<16>(out, done, done + distance);
+        copy_chunk::<16>(out, done + 16, done + distance + 16);
+        done += 32;
     }
 }
 
@@ -178,8 +195,8 @@ fn copy_chunk<const N: usize>(out: &mut [u8], from: usize, to: usize) {
 /// The largest multiple of each distance within 8 bytes.
 const STEPS: [usize; 8] = [8, 8, 8, 6, 8, 5, 6, 7];
 
-/// Copies a match that overlaps itself within 16 bytes: what is there is repeated in a register, so that no copy has to
-/// wait for the one before.
+/// Copies a match that overlaps itself soon. Within 8 bytes what is there is repeated in a register, so that no copy waits
+/// for the one before.
 #[inline]
 fn copy_near(out: &mut [u8], at: usize, distance: usize, length: usize) {
     let out = &mut out[at - distance..at + length + 16];
@@ -188,6 +205,13 @@ fn copy_near(out: &mut [u8], at: usize, distance: usize, length: usize) {
         let chunk = [out[0]; 16];
         while done < length {
             out[1 + done..17 + done].copy_from_slice(&chunk);
+            done += 16;
+        }
+        return;
+    }
+    if distance >= 16 {
+        while done < length {
+            copy_chunk::<16>(out, done, done + distance);
             done += 16;
         }
         return;

@@ -93,14 +93,12 @@ fn symbol<R: BufRead>(input: &mut Bits<R>, tables: &Tables) -> io::Result<Symbol
         bits = input.word >> used;
         entry = tables.long_litlen(entry, bits);
     }
+    used += entry & 0xff;
     if entry & LITERAL != 0 {
-        // The first of a pair only.
-        used += entry >> 8 & 15;
         input.need(used)?;
         input.drop(used);
         return Ok(Symbol::Literal((entry >> 16) as u8));
     }
-    used += entry & 0xff;
     if entry & EXCEPTION != 0 {
         if entry & END == 0 {
             return Err(invalid(fast::NO_LITLEN));

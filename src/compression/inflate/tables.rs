@@ -4,19 +4,17 @@
 //!
 //! | bits | a literal | a length or distance | a pointer to a second table |
 //! |---|---|---|---|
-//! | 0-7 | bits of the input that the entry stands for | the same, extra bits included | the bits of the first table |
-//! | 8-11 | bits of the code of the first literal | bits of the code | bits of the second table |
-//! | 12-15 | [`LITERAL`], perhaps [`PAIR`] | none | [`EXCEPTION`] and [`POINTER`] |
-//! | 16-31 | one or two bytes | what the extra bits are added to | where the second table starts |
+//! | 0-7 | bits of the code | bits of the code and the extra bits | the bits of the first table |
+//! | 8-11 | the same | bits of the code | bits of the second table |
+//! | 12-15 | [`LITERAL`] | none | [`EXCEPTION`] and [`POINTER`] |
+//! | 16-31 | the byte | what the extra bits are added to | where the second table starts |
 //!
 //! [`EXCEPTION`] with [`END`] is the end of the block, and alone it is a code that stands for nothing.
 
 use std::sync::LazyLock;
 
-/// One byte of output, or two with [`PAIR`].
+/// A byte of output.
 pub(super) const LITERAL: u32 = 1 << 15;
-/// Two literals at once.
-pub(super) const PAIR: u32 = 1 << 12;
 /// Neither a literal nor a length nor a distance.
 pub(super) const EXCEPTION: u32 = 1 << 14;
 /// The code goes on in a second table.
@@ -74,7 +72,6 @@ impl Tables {
             return Err("a block without an end-of-block code");
         }
         build(&mut self.litlen, LITLEN_BITS, litlen, &LITLEN).ok_or("invalid literal/length codes")?;
-        pair(&mut self.litlen);
         build(&mut self.distance, DISTANCE_BITS, distance, &DISTANCE).ok_or("invalid distance codes")
     }
 
@@ -237,19 +234,4 @@ fn build(table: &mut [u32], first_bits: u32, lengths: &[u8], symbols: &[u32]) ->
 fn coded(symbol: u32, length: usize) -> u32 {
     // The low bits of a symbol are the number of its extra bits.
     symbol + (length as u32) * 0x101
-}
-
-/// Lets entries of short literals stand for the literal behind as well, where the bits tell it.
-fn pair(table: &mut [u32; LITLEN_ENTRIES]) {
-    // Downwards, because an entry behind has a smaller index, and must not be a pair yet.
-    for at in (0..1 << LITLEN_BITS).rev() {
-        let entry = table[at];
-        let bits = entry & 0xff;
-        let next = table[at >> (bits & 31)];
-        let both = bits + (next & 0xff);
-        if entry & next & LITERAL != 0 && both <= LITLEN_BITS {
-            let literals = entry & 0xff_0000 | (next & 0xff_0000) << 8;
-            table[at] = literals | LITERAL | PAIR | bits << 8 | both;
-        }
-    }
 }

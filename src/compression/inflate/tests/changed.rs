@@ -6,7 +6,7 @@ use super::{decode, gzip, reference};
 
 fn agree(blob: &[u8]) {
     let expected = reference(blob).ok();
-    for (input, output) in [(1 << 20, 1 << 20), (13, 301), (1, 1)] {
+    for (input, output) in [(1 << 20, 4096), (13, 301), (1, 1)] {
         assert_eq!(decode(blob, input, output).ok(), expected, "{blob:02x?}");
     }
 }
@@ -37,7 +37,7 @@ fn with_sums(mut blob: Vec<u8>) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn sound_streams_decode(content in content(), level in 0_u32..10) {
