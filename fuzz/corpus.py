@@ -7,6 +7,7 @@ import io
 import json
 import lzma
 import tarfile
+import zlib
 from pathlib import Path
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -122,6 +123,42 @@ def layers():
     yield "symlink-circle.tar", tar(symlink("a", "b"), symlink("b", "a"), member("a/f"), member("b/.wh.f"))
 
 
+def gzip_member(deflated, content=b"", flags=0, fields=b""):
+    sums = zlib.crc32(content).to_bytes(4, "little") + len(content).to_bytes(4, "little")
+    return b"\x1f\x8b\x08" + bytes([flags]) + b"\0\0\0\0\0\xff" + fields + deflated + sums
+
+
+def deflate(content, level=9, strategy=zlib.Z_DEFAULT_STRATEGY):
+    encoder = zlib.compressobj(level, zlib.DEFLATED, -15, 9, strategy)
+    return encoder.compress(content) + encoder.flush()
+
+
+def streams():
+    text = b"".join(b"usr/lib/%d.so\n" % (at * at) for at in range(150))
+    plain = gzip_member(deflate(text), text)
+    yield "dynamic", plain
+    yield "fixed", gzip_member(deflate(text[:200], strategy=zlib.Z_FIXED), text[:200])
+    yield "stored", gzip_member(deflate(text[:200], 0), text[:200])
+    yield "literals", gzip_member(deflate(text[:900], strategy=zlib.Z_HUFFMAN_ONLY), text[:900])
+    yield "zeros", gzip_member(deflate(bytes(5000)), bytes(5000))
+    yield "period-5", gzip_member(deflate(b"abcde" * 200), b"abcde" * 200)
+    far = bytes((at * at >> 7 ^ at * 37) & 255 for at in range(300)) + bytes(32400)
+    yield "far", gzip_member(deflate(far + far[:300]), far + far[:300])
+    yield "empty", gzip_member(deflate(b""))
+    yield "two-members", gzip_member(deflate(b"one "), b"one ") + gzip_member(deflate(b"two"), b"two")
+    yield "padding", plain + bytes(600)
+    yield "garbage", plain + bytes(10) + b"x"
+    yield "truncated", plain[:-30]
+    fields = b"\x03\0abcname\0comment\0"
+    head = b"\x1f\x8b\x08\x1e\0\0\0\0\0\xff" + fields
+    yield "fields", gzip_member(deflate(b"x"), b"x", 0x1E, fields + (zlib.crc32(head) & 0xFFFF).to_bytes(2, "little"))
+    yield "reserved-flag", gzip_member(deflate(b"x"), b"x", 0x20)
+    yield "block-type", gzip_member(b"\x07\0")
+    yield "stored-length", gzip_member(b"\x01\x01\0\xff\xff\0")
+    yield "too-far", gzip_member(b"\x03\x02\0")
+    yield "too-many-codes", gzip_member(b"\xfd\xff\0\0")
+
+
 def descriptor(kind, size=2, **more):
     return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": DIGEST, "size": size, **more}
 
@@ -193,6 +230,7 @@ NAMES = [
 def main():
     targets = {
         "layer": layers(),
+        "gunzip": streams(),
         "documents": documents(),
         "reference": ((f"{at:02}", text.encode()) for at, text in enumerate(REFERENCES)),
         "mountinfo": ((f"{at:02}", text) for at, text in enumerate(MOUNTS)),

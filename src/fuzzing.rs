@@ -1,10 +1,12 @@
 //! Doors for `fuzz/` into modules that are private. Built only with `--cfg fuzzing`, which `cargo fuzz` sets.
 
+use std::io::{self, BufReader, Cursor};
 use std::num::NonZero;
 use std::path::Path;
 
 use crate::cancel::Cancel;
 use crate::chunks;
+use crate::compression::{Gunzip, WINDOW};
 use crate::error::Result;
 use crate::layer::{self, Claims, LayerIndex, Limits, Oddities, Places, StackLayer, UnpackOptions};
 use crate::mount::mountinfo;
@@ -45,6 +47,28 @@ pub fn layer(blob: &[u8], diff: &Path, aside: &Path, correction: &Path) -> Resul
     let _ = layer::correct(&stack, &Dir::open(correction)?, &cancel);
     drop(stack);
     layer::shape(index)
+}
+
+/// Decodes gzip, with the input in pieces of `input` bytes and the output in pieces of `output`.
+///
+/// # Errors
+/// The stream is broken.
+pub fn gunzip(blob: &[u8], input: usize, output: usize) -> io::Result<Vec<u8>> {
+    let mut gunzip = Gunzip::new(BufReader::with_capacity(input, blob));
+    let mut buffer = vec![0; WINDOW + output];
+    let mut plain = Vec::new();
+    let mut at = 0;
+    loop {
+        let len = gunzip.decode(&mut buffer[..at + output], at)?;
+        if len == 0 {
+            return Ok(plain);
+        }
+        plain.extend_from_slice(&buffer[at..at + len]);
+        let end = at + len;
+        at = end.min(WINDOW);
+        buffer.copy_within(end - at..end, 0);
+        buffer[at..].fill(0xa5);
+    }
 }
 
 /// Parses a table of mounts; gives how many it has.

@@ -1,18 +1,14 @@
 //! One decoder for all formats.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Read as _};
 
 use bzip2::bufread::MultiBzDecoder;
 use liblzma::bufread::XzDecoder;
 use liblzma::stream::{CONCATENATED, Stream};
 
-use super::Compression;
-use super::members::Members;
 use super::zstd_window::Turn;
+use super::{Compression, Gunzip};
 use crate::error::{Error, ErrorKind, Result};
-
-/// How far back a decoder may look into what it gave: the window of DEFLATE (RFC 1951, section 2).
-pub const WINDOW: usize = 32 * 1024;
 
 /// Most memory that an xz stream may ask for.
 const XZ_MEMORY: u64 = 256 << 20;
@@ -23,7 +19,7 @@ pub enum Decoder<R> {
     /// The input itself.
     Plain(R),
     /// gzip.
-    Gzip(Box<Members<R>>),
+    Gzip(Gunzip<R>),
     /// zstd.
     Zstd {
         /// The decoder.
@@ -62,7 +58,7 @@ impl<R: BufRead> Decoder<R> {
         let start = input.fill_buf().map_err(Error::from)?;
         Ok(match Compression::detect(start) {
             Compression::None => Self::Plain(input),
-            Compression::Gzip => Self::Gzip(Box::new(Members::new(input))),
+            Compression::Gzip => Self::Gzip(Gunzip::new(input)),
             Compression::Zstd => {
                 let turn = Turn::wait(start);
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(format_error)?;
@@ -79,33 +75,22 @@ impl<R: BufRead> Decoder<R> {
     }
 
     /// Decodes into `out[at..]`; gives the number of bytes, 0 at the end. The bytes in front of `at` have to be those
-    /// that it gave last, up to [`WINDOW`] of them.
+    /// that it gave last, up to [`WINDOW`](super::WINDOW) of them. What is behind the bytes that it gives is undefined.
     pub fn decode(&mut self, out: &mut [u8], at: usize) -> io::Result<usize> {
+        let compression = self.compression();
         loop {
-            match self.read(&mut out[at..]) {
+            let result = match self {
+                Self::Plain(input) => return input.read(&mut out[at..]),
+                Self::Gzip(decoder) => decoder.decode(out, at),
+                Self::Zstd { decoder, .. } => decoder.read(&mut out[at..]),
+                Self::Xz(decoder) => decoder.read(&mut out[at..]),
+                Self::Bzip2(decoder) => decoder.read(&mut out[at..]),
+            };
+            match result {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return result,
+                result => return result.map_err(|error| format_error(error).context(compression.as_str()).into_io()),
             }
         }
-    }
-}
-
-impl<R: BufRead> Read for Decoder<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let compression = self.compression();
-        let result = match self {
-            Self::Plain(input) => return input.read(buffer),
-            Self::Gzip(decoder) => decoder.read(buffer),
-            Self::Zstd { decoder, .. } => decoder.read(buffer),
-            Self::Xz(decoder) => decoder.read(buffer),
-            Self::Bzip2(decoder) => decoder.read(buffer),
-        };
-        result.map_err(|error| {
-            if error.kind() == io::ErrorKind::Interrupted {
-                return error;
-            }
-            format_error(error).context(compression.as_str()).into_io()
-        })
     }
 }
 

@@ -1,7 +1,8 @@
 //! Compression, told by the bytes and never by the media type (layer-semantics rows 110 to 116).
 
 mod decoder;
-mod members;
+mod inflate;
+mod reader;
 #[cfg(test)]
 mod tests;
 mod zstd_window;
@@ -11,8 +12,10 @@ use std::io::{self, BufReader, Read};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use reader::DecoderReader;
 
-pub use decoder::{Decoder, WINDOW};
+pub use decoder::Decoder;
+pub use inflate::{Gunzip, WINDOW};
 
 /// Input buffer of a decoder.
 const BUFFER: usize = 128 * 1024;
@@ -98,7 +101,7 @@ pub fn decompress<'a>(
     let blob = io::Cursor::new(start).take(have as u64).chain(blob);
     let decoder = Decoder::new(blob, zstd_window_log)?;
     let compression = decoder.compression();
-    Ok((Box::new(decoder), compression))
+    Ok((Box::new(DecoderReader::new(decoder)), compression))
 }
 
 /// Reads the first bytes; fewer at the end of the input.
