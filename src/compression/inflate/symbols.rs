@@ -25,7 +25,7 @@ impl<R: BufRead> Gunzip<R> {
                 self.end_block();
                 return Ok(());
             }
-            // The loop may have used up all the room.
+            // The fast loop may have gone on, up to where it had no more room or input.
             let reach = reach.max(output.at.min(summed.saturating_add(output.at - output.summed)));
             match symbol(&mut self.input, tables)? {
                 Symbol::Literal(byte) => {
