@@ -67,7 +67,7 @@ class FreshFileSystem:
         device = pathlib.Path(self.memory, "device")
         with device.open("wb") as file:
             file.truncate(self.size)
-        subprocess.run([*MKFS[self.kind], device], check=True)
+        subprocess.run([*MKFS[self.kind], device], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         mount("-t", self.kind, *MOUNT[self.kind], device, self.point)
         return self.point
 

@@ -5,7 +5,7 @@
 //                                   bytes of the blob, bytes of the tar, then seconds of the three, then who inflated
 //   floor write BLOBS DIRECTORY... TO
 //                                   makes the trees again below TO, and a file of BLOBS bytes beside them:
-//                                   number of entries, bytes of the files, seconds
+//                                   number of entries, bytes of the files, seconds, seconds of a `syncfs` after it
 #define _GNU_SOURCE
 #define ZSTD_STATIC_LINKING_ONLY
 #include <dirent.h>
@@ -340,9 +340,12 @@ static int write_trees(size_t blobs, char **sources, int trees, const char *to) 
     write_all(copy, contents, blobs);
     close(copy);
     double took = now() - start;
+    start = now();
+    if (syncfs(top) != 0) err(1, "syncfs");
+    double synced = now() - start;
     size_t entries = 0;
     for (size_t node = 0; node < starts[trees]; node++) entries += all[node].step == MAKE;
-    printf("%zu %zu %.6f\n", entries, files, took);
+    printf("%zu %zu %.6f %.6f\n", entries, files, took, synced);
     return 0;
 }
 

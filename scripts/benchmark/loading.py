@@ -1,6 +1,5 @@
 """From an image on disk to a mounted view: rootlay beside its peers, and beside the floor of the machine."""
 
-import statistics
 import subprocess
 import sys
 
@@ -88,5 +87,5 @@ def on_cores(options, report, images):
             rows.append([image.title, kind, f"{one.wall:.3f} s", f"{many.wall:.3f} s", f"{one.wall / many.wall:.2f}"])
     report.head(f"1 core and {options.cores_used} cores")
     report.table(["image", "file system", "1 core", f"{options.cores_used} cores", "gain"], rows)
-    gain = statistics.median(float(row[-1]) for row in rows)
-    report.limit(f"median gain {gain:.2f} × (at least 1.7 from 1 to 2 cores)", gain >= 1.7)
+    gain = min(float(row[-1]) for row in rows)
+    report.limit(f"lowest gain {gain:.2f} × (at least 1.7 from 1 to 2 cores)", gain >= 1.7)

@@ -76,9 +76,11 @@ def skopeo(image, _):
 def buildah(image, _):
     def commands(place):
         own = ["buildah", "--root", place / "graph", "--runroot", place / "run", "--storage-driver", "overlay"]
-        return [[*own, "from", "--quiet", "--name", "bench", f"oci:{image.path}:latest"], [*own, "mount", "bench"]]
+        return [[*own, "from", "--quiet", "--name", "bench", f"oci:{image.path.name}:latest"], [*own, "mount", "bench"]]
 
-    return Case("buildah from + mount", commands, after=lambda place: filesystems.detach(place / "graph"), verifies=True)
+    # It names the image after the path, and a name has no capital letters.
+    return Case("buildah from + mount", commands, after=lambda place: filesystems.detach(place / "graph"), verifies=True,
+                directory=image.path.parent)
 
 
 MAKERS = {

@@ -46,7 +46,7 @@ class Report:
             if result.failure:
                 rows.append([label, "failed", "", "", ""])
                 continue
-            rows.append([label, f"{result.wall:.3f} s", f"{result.cpu:.3f} s", f"{result.peak / MIB:.1f} MiB",
+            rows.append([label, seconds(result.wall), seconds(result.cpu), f"{result.peak / MIB:.1f} MiB",
                          f"{result.wall / base:.2f}"])
         self.table(["command", "wall", "CPU", "peak memory", "wall, × the first"], rows)
 
@@ -58,6 +58,10 @@ class Report:
         before, mark, after = PERFORMANCE.read_text().partition(RESULTS)
         results, heading, rest = after.partition("\n## ")
         PERFORMANCE.write_text(before + mark + results.rstrip("\n") + "\n\n" + text + heading + rest)
+
+
+def seconds(value):
+    return f"{value:.3f} s" if value >= 0.1 else f"{value * 1000:.2f} ms"
 
 
 def model():
