@@ -1,15 +1,18 @@
-//! Doors for `fuzz/` into modules that are private. Built only with `--cfg fuzzing`, which `cargo fuzz` sets.
+//! Doors for `fuzz/` and its benches into modules that are private. Built only with `--cfg fuzzing`, which `cargo fuzz`
+//! sets.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 use crate::cancel::Cancel;
+use crate::compression;
 use crate::error::Result;
 use crate::layer::{self, LayerIndex, Limits, Oddities, Places, StackLayer, UnpackOptions};
 use crate::mount::mountinfo;
+use crate::oci::{Algorithm, Digest};
 use crate::sys::dir::Dir;
 
-pub use crate::layer::{Kind, NameMeans, Node, Shape};
+pub use crate::layer::{Kind, NameMeans, Node, Shape, count_entries};
 
 /// Small enough that no input takes long.
 fn limits() -> Limits {
@@ -48,4 +51,62 @@ pub fn mountinfo(table: &[u8]) -> Result<usize> {
 /// Cleans the name of an entry and tells what it means.
 pub fn name(raw: &[u8]) -> Result<NameMeans> {
     layer::name_means(raw, limits().depth)
+}
+
+/// Reads the uncompressed bytes of a blob through `buffer`; gives how many there are.
+pub fn decompress(blob: &[u8], buffer: &mut [u8]) -> Result<u64> {
+    let (mut input, _) = compression::decompress(Box::new(blob), compression::ZSTD_WINDOW_LOG)?;
+    let mut total = 0;
+    loop {
+        match input.read(buffer)? {
+            0 => return Ok(total),
+            read => total += read as u64,
+        }
+    }
+}
+
+/// The SHA-256 digest of `content`.
+pub fn sha256(content: &[u8]) -> Digest {
+    let mut hasher = Algorithm::Sha256.hasher();
+    hasher.update(content);
+    hasher.finish()
+}
+
+/// The index of a layer.
+#[derive(Debug)]
+pub struct Index(LayerIndex);
+
+impl Index {
+    /// Unpacks a layer of any size into the empty directories `diff` and `aside`.
+    ///
+    /// # Errors
+    /// As [`layer::unpack`] has them.
+    pub fn of(blob: Vec<u8>, diff: &Path, aside: &Path) -> Result<Self> {
+        let options = UnpackOptions {
+            limits: Limits::default(),
+            oddities: Oddities::Warn,
+            cancel: Cancel::new(),
+            warn: &|_| {},
+        };
+        let blob = Box::new(Cursor::new(blob));
+        let unpacked = layer::unpack(blob, &Dir::open(diff)?, &Dir::open(aside)?, None, &options)?;
+        Ok(Self(unpacked.index))
+    }
+
+    /// Its written form.
+    pub fn write(&self) -> Result<Vec<u8>> {
+        let mut written = Vec::new();
+        self.0.write_to(&mut written)?;
+        Ok(written)
+    }
+
+    /// Reads the written form.
+    pub fn read(mut written: &[u8]) -> Result<Self> {
+        LayerIndex::read_from(&mut written).map(Self)
+    }
+
+    /// Folds it: what is where in the diff directory.
+    pub fn shape(self) -> Result<Shape> {
+        layer::shape(self.0)
+    }
 }
