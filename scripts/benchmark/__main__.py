@@ -32,6 +32,9 @@ def main():
         floor.program(chosen.scratch)
     report, parts = Report(), chosen.parts
     made = list(chosen_images(chosen)) if parts & options.WITH_IMAGES else []
+    profiled = [image for image in made if image.name == chosen.profile]
+    if chosen.profile and not profiled:
+        sys.exit(f"bench: --profile: expected one of {', '.join(image.name for image in made)}, got {chosen.profile}")
     if "load" in parts:
         loading.against_peers(chosen, report, made)
     if "layer" in parts:
@@ -48,9 +51,8 @@ def main():
         growth.linear(chosen, report)
     if "pull" in parts:
         registry.pulls(chosen, report, made)
-    for image in made:
-        if chosen.profile == image.name:
-            flamegraph.record(chosen, report, image)
+    for image in profiled:
+        flamegraph.record(chosen, report, image)
     if chosen.append:
         report.append(sys.argv[1:])
     return 1 if report.broken else 0

@@ -57,7 +57,8 @@ class Report:
         text = head + f"`scripts/bench {shlex.join(arguments[ADDED:])}`\n" + "\n".join(self.kept).rstrip() + "\n"
         before, mark, after = PERFORMANCE.read_text().partition(RESULTS)
         results, heading, rest = after.partition("\n## ")
-        PERFORMANCE.write_text(before + mark + results.rstrip("\n") + "\n\n" + text + heading + rest)
+        earlier = [results.strip("\n") + "\n"] if results.strip("\n") else []
+        PERFORMANCE.write_text("\n".join([before + mark, *earlier, text]) + heading + rest)
 
 
 def seconds(value):
