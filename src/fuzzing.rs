@@ -82,12 +82,8 @@ impl Index {
     /// # Errors
     /// As [`layer::unpack`] has them.
     pub fn of(blob: Vec<u8>, diff: &Path, aside: &Path) -> Result<Self> {
-        let options = UnpackOptions {
-            limits: Limits::default(),
-            oddities: Oddities::Warn,
-            cancel: Cancel::new(),
-            warn: &|_| {},
-        };
+        let options =
+            UnpackOptions { limits: Limits::default(), oddities: Oddities::Warn, cancel: Cancel::new(), warn: &|_| {} };
         let blob = Box::new(Cursor::new(blob));
         let unpacked = layer::unpack(blob, &Dir::open(diff)?, &Dir::open(aside)?, None, &options)?;
         Ok(Self(unpacked.index))

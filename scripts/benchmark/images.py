@@ -85,7 +85,8 @@ def choose(size, entries, made_up=False):
             chosen.append(unit)
             bytes_ += unit.size
             names += len(unit.names)
-    return sorted(chosen, key=lambda unit: unit.path), max(0, entries - names), max(0, size - bytes_)
+    # Depth first, as archives are: `a/b` right after `a`, before `a-b`.
+    return sorted(chosen, key=lambda unit: unit.path.split("/")), max(0, entries - names), max(0, size - bytes_)
 
 
 def parts(chosen, count):

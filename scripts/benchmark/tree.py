@@ -9,10 +9,13 @@ import pathlib
 import stat
 import subprocess
 
+# Without the last one the time of a directory that is come back to is that of the extraction.
+EXACT = ["--same-owner", "--numeric-owner", "--delay-directory-restore"]
+
 
 def extract(layers, place):
     for layer in layers:
-        subprocess.run(["tar", "-xpf", layer.blob, "--same-owner", "--numeric-owner", "-C", place], check=True)
+        subprocess.run(["tar", "-xpf", layer.blob, *EXACT, "-C", place], check=True)
 
 
 def implied(layers):
