@@ -56,7 +56,7 @@ mod measured {
             state ^= state >> 7;
             state ^= state << 17;
             text.extend_from_slice(WORDS[usize::try_from(state % 8).unwrap_or(0)].as_bytes());
-            if state % 5 == 0 {
+            if state.is_multiple_of(5) {
                 text.extend_from_slice(format!("{:x}", state >> 40).as_bytes());
             }
         }
