@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from . import layout
-from .filesystems import FreshFileSystem, detach, mount
+from .filesystems import FreshFileSystem, detach
 from .measure import Case, compare
 from .synthetic import Numbered
 

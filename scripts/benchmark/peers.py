@@ -1,7 +1,6 @@
 """Commands that unpack an image: rootlay and what else a distribution has. All write below the directory they get."""
 
 import shutil
-import subprocess
 
 from . import containerd, filesystems, layout
 from .measure import Case
@@ -104,8 +103,3 @@ def cases(image, wanted, scratch):
             else:
                 found.append(case)
     return found, list(dict.fromkeys(absent))
-
-
-def version(program):
-    done = subprocess.run([program, "--version"], capture_output=True, text=True)
-    return (done.stdout or done.stderr).split("\n")[0]
