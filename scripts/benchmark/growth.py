@@ -51,7 +51,8 @@ def linear(options, report):
                 rows.append([what, kind, f"{size:,} {unit}", f"{wall:.3f} s", f"{wall / size * 1e6:.1f} µs", f"{deviation:+.0%}"])
         panels.append(plot.Panel(what, unit, "seconds", lines))
     report.table(["layer", "file system", "size", "wall", "per file or MiB", "beside the smallest"], rows)
-    report.limit(f"from the smallest to the largest size, the deviation from proportionality is at most {worst:.0%} (at most {ALLOWED:.0%})", worst <= ALLOWED)
+    report.limit(f"deviation from proportionality, smallest to largest size: {worst:.0%} (at most {ALLOWED:.0%})",
+                 worst <= ALLOWED)
     options.plots.mkdir(parents=True, exist_ok=True)
     path = options.plots / "linear.svg"
     path.write_text(plot.svg(panels))
