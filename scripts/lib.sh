@@ -41,10 +41,12 @@ find_cargo() {
     printf '%s\n%s\n' "$wanted" "${have%%-*}" | sort -VC || die "expected Rust $wanted or newer, got $have"
 }
 
-# Rust links with cc, and some crates compile C: a compiler without the headers of the C library is not enough.
+# Rust links with cc, and some crates compile C: a compiler without the headers of the C library is not enough. A name
+# that ends in .h is a header.
 have() {
-    if [ "$1" != cc ]; then command -v "$1" >/dev/null; return; fi
-    printf '#include <stdlib.h>\nint main(void) { return 0; }\n' | cc -x c -o /dev/null - 2>/dev/null
+    local header
+    case $1 in cc) header=stdlib.h ;; *.h) header=$1 ;; *) command -v "$1" >/dev/null; return ;; esac
+    printf '#include <%s>\nint main(void) { return 0; }\n' "$header" | cc -x c -o /dev/null - 2>/dev/null
 }
 
 # install_missing "COMMAND DEBIAN-PACKAGES FEDORA-PACKAGES" ...: installs the packages whose command is missing, and a
@@ -72,24 +74,32 @@ install_missing() {
     have cc || die "no C program can be compiled here: expected a working cc with the headers of the C library"
 }
 
+# unpack_packages DIR "PACKAGE..." ["PACKAGE..."]: puts the programs of Debian packages into DIR and on PATH, without
+# installing them. The second list is for where the first has a package that is not there.
+unpack_packages() {
+    local dir=$1 package
+    have apt-get && have dpkg-deb || return 1
+    mkdir -p "$dir"
+    (
+        cd "$dir"
+        # shellcheck disable=SC2086 # Lists of words.
+        fetch() { apt-get download -qq $2 || { [ -n "${3:-}" ] && apt-get download -qq $3; }; }
+        fetch "$@" || { apt-get update -qq && fetch "$@"; }
+    ) >/dev/null 2>&1 || true
+    for package in "$dir"/*.deb; do
+        [ ! -e "$package" ] || dpkg-deb --fsys-tarfile "$package" | tar -x -C "$dir" --wildcards './usr/*bin/*'
+        rm -f "$package"
+    done
+    PATH=$dir/usr/sbin:$dir/usr/bin:$PATH
+}
+
 # Puts Debian's Docker engine into $scratch and on PATH, if there is none: unpacked and not installed, because the package
 # starts the engine, which changes the firewall. Where that fails there is no engine, and tests beside it are ignored.
 unpack_docker() {
-    local dir=$scratch/docker before=$PATH package
+    local before=$PATH
     if have dockerd && have containerd && have runc && have docker; then return; fi
-    if have apt-get && have dpkg-deb; then
-        mkdir "$dir"
-        (
-            cd "$dir"
-            # Later versions have the client in a package of its own.
-            fetch() { apt-get download -qq docker.io containerd runc docker-cli || apt-get download -qq docker.io containerd runc; }
-            fetch || { apt-get update -qq && fetch; }
-        ) >/dev/null 2>&1 || true
-        for package in "$dir"/*.deb; do
-            [ ! -e "$package" ] || dpkg-deb --fsys-tarfile "$package" | tar -x -C "$dir" --wildcards './usr/*bin/*'
-            rm -f "$package"
-        done
-        PATH=$dir/usr/sbin:$dir/usr/bin:$PATH
+    # Later versions have the client in a package of its own.
+    if unpack_packages "$scratch/docker" "docker.io containerd runc docker-cli" "docker.io containerd runc"; then
         if dockerd --version && containerd --version >/dev/null && docker --version >/dev/null; then return; fi 2>/dev/null
         PATH=$before
     fi

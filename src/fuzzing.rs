@@ -1,18 +1,20 @@
-//! Doors for `fuzz/` into modules that are private. Built only with `--cfg fuzzing`, which `cargo fuzz` sets.
+//! Doors for `fuzz/` and its benches into modules that are private. Built only with `--cfg fuzzing`, which `cargo fuzz`
+//! sets.
 
-use std::io::{self, BufReader, Cursor};
+use std::io::{self, BufReader, Read};
 use std::num::NonZero;
 use std::path::Path;
 
 use crate::cancel::Cancel;
 use crate::chunks;
-use crate::compression::{Gunzip, WINDOW};
+use crate::compression::{self, Gunzip, WINDOW};
 use crate::error::Result;
 use crate::layer::{self, Claims, LayerIndex, Limits, Oddities, Places, StackLayer, UnpackOptions};
 use crate::mount::mountinfo;
+use crate::oci::{Algorithm, Digest};
 use crate::sys::dir::Dir;
 
-pub use crate::layer::{Kind, NameMeans, Node, Shape};
+pub use crate::layer::{Kind, NameMeans, Node, Shape, count_entries};
 
 /// Small enough that no input takes long.
 fn limits() -> Limits {
@@ -26,27 +28,29 @@ fn limits() -> Limits {
 /// # Errors
 /// As [`layer::unpack`] has them, or the index does not read back.
 pub fn layer(blob: &[u8], diff: &Path, aside: &Path, correction: &Path) -> Result<Shape> {
-    let cancel = Cancel::new();
-    let options = UnpackOptions {
-        limits: limits(),
-        oddities: Oddities::Warn,
-        threads: NonZero::<usize>::MIN,
-        cancel: cancel.clone(),
-        warn: &|_| {},
-    };
-    let (blob, claims) = (chunks::reader_of(blob), Claims::default());
-    let unpacked = layer::unpack(blob, &Dir::open(diff)?, &Dir::open(aside)?, &claims, &options)?;
     let mut written = Vec::new();
-    unpacked.index.write_to(&mut written)?;
+    unpack(blob, diff, aside, limits())?.write_to(&mut written)?;
     let index = LayerIndex::read_from(&mut &written[..])?;
     let mut again = Vec::new();
     index.write_to(&mut again)?;
     assert_eq!(written, again, "the index changes when it is read and written");
     let open = || Ok(Places { diff: Dir::open(diff)?, aside: Dir::open(aside)? });
     let stack = [StackLayer { index: &index, open: Box::new(open) }];
-    let _ = layer::correct(&stack, &Dir::open(correction)?, &cancel);
+    let _ = layer::correct(&stack, &Dir::open(correction)?, &Cancel::new());
     drop(stack);
     layer::shape(index)
+}
+
+fn unpack(blob: &[u8], diff: &Path, aside: &Path, limits: Limits) -> Result<LayerIndex> {
+    let options = UnpackOptions {
+        limits,
+        oddities: Oddities::Warn,
+        threads: NonZero::<usize>::MIN.saturating_add(1),
+        cancel: Cancel::new(),
+        warn: &|_| {},
+    };
+    let (blob, claims) = (chunks::reader_of(blob), Claims::default());
+    Ok(layer::unpack(blob, &Dir::open(diff)?, &Dir::open(aside)?, &claims, &options)?.index)
 }
 
 /// Decodes gzip, with the input in pieces of `input` bytes and the output in pieces of `output`.
@@ -79,4 +83,54 @@ pub fn mountinfo(table: &[u8]) -> Result<usize> {
 /// Cleans the name of an entry and tells what it means.
 pub fn name(raw: &[u8]) -> Result<NameMeans> {
     layer::name_means(raw, limits().depth)
+}
+
+/// Reads the uncompressed bytes of a blob through `buffer`; gives how many there are.
+pub fn decompress(blob: &[u8], buffer: &mut [u8]) -> Result<u64> {
+    let (mut input, _) = compression::decompress(Box::new(blob), compression::ZSTD_WINDOW_LOG)?;
+    let mut total = 0;
+    loop {
+        match input.read(buffer)? {
+            0 => return Ok(total),
+            read => total += read as u64,
+        }
+    }
+}
+
+/// The SHA-256 digest of `content`.
+pub fn sha256(content: &[u8]) -> Digest {
+    let mut hasher = Algorithm::Sha256.hasher();
+    hasher.update(content);
+    hasher.finish()
+}
+
+/// The index of a layer.
+#[derive(Debug)]
+pub struct Index(LayerIndex);
+
+impl Index {
+    /// Unpacks a layer of any size into the empty directories `diff` and `aside`.
+    ///
+    /// # Errors
+    /// As [`layer::unpack`] has them.
+    pub fn of(blob: &[u8], diff: &Path, aside: &Path) -> Result<Self> {
+        unpack(blob, diff, aside, Limits::default()).map(Self)
+    }
+
+    /// Its written form.
+    pub fn write(&self) -> Result<Vec<u8>> {
+        let mut written = Vec::new();
+        self.0.write_to(&mut written)?;
+        Ok(written)
+    }
+
+    /// Reads the written form.
+    pub fn read(mut written: &[u8]) -> Result<Self> {
+        LayerIndex::read_from(&mut written).map(Self)
+    }
+
+    /// Folds it: what is where in the diff directory.
+    pub fn shape(self) -> Result<Shape> {
+        layer::shape(self.0)
+    }
 }

@@ -6,6 +6,7 @@ use super::diff_tree::{DiffTree, Raw, Slot};
 use super::index::LayerIndex;
 use super::name::{CleanPath, Meaning, meaning};
 use super::records::{Records, What};
+use super::tar;
 use super::unpack::kept_name;
 use crate::error::Result;
 
@@ -107,4 +108,15 @@ pub fn name_means(raw: &[u8], max_depth: usize) -> Result<NameMeans> {
     let whiteout = if let Meaning::Whiteout(name) = meaning { Some(name.to_vec()) } else { None };
     let components = path.components().map(<[u8]>::to_vec).collect();
     Ok(NameMeans { components, whiteout, opaque: meaning == Meaning::Opaque })
+}
+
+/// Reads a tar and skips all data; gives how many entries there are.
+pub fn count_entries(archive: &[u8], max_header: u64) -> Result<u64> {
+    let mut reader = tar::Reader::new(archive, max_header);
+    let mut entry = tar::Entry::default();
+    let mut count = 0;
+    while reader.next(&mut entry)? {
+        count += 1;
+    }
+    Ok(count)
 }

@@ -55,7 +55,7 @@ use crate::compression::ZSTD_WINDOW_LOG;
 pub use changes::{Changes, count_changes};
 pub use correction::{Places, StackLayer, apply_root, correct, merge_lowest};
 #[cfg(fuzzing)]
-pub use fuzzing::{Kind, NameMeans, Node, Shape, name_means, shape};
+pub use fuzzing::{Kind, NameMeans, Node, Shape, count_entries, name_means, shape};
 pub use index::{LayerIndex, Summary};
 pub use unpack::{Claims, Unpacked, unpack};
 
