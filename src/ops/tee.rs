@@ -109,27 +109,26 @@ struct Input<'a> {
 }
 
 impl Input<'_> {
-    /// The next chunk, full unless it is the last one. It is written already, also what came before an error.
+    /// The next chunk, full unless it is the last one. It is written already.
     fn next(&mut self, writing: &mut Writing) -> Result<Option<Chunk>> {
         let mut buffer = self.pool.take();
         let mut filled = 0;
-        let mut result = Ok(());
-        while filled < chunks::SIZE && result.is_ok() {
+        while filled < chunks::SIZE {
             match self.blob.read(&mut buffer.content()[filled..]) {
                 Ok(0) => {
                     self.ended = true;
                     break;
                 }
                 Ok(count) => {
+                    // At once: who is killed while nothing comes goes on from here.
+                    writing.write_all(&buffer.content()[filled..filled + count])?;
                     filled += count;
-                    result = (self.watch)(Step::Passed(count as u64));
+                    (self.watch)(Step::Passed(count as u64))?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => result = Err(Error::from(error)),
+                Err(error) => return Err(error.into()),
             }
         }
-        writing.write_all(&buffer.content()[..filled])?;
-        result?;
         Ok((filled > 0).then(|| buffer.share(filled)))
     }
 
