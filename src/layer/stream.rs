@@ -11,7 +11,7 @@ use crate::cancel::Cancel;
 use crate::chunks::{self, Chunk, ChunkReader, Pool};
 use crate::compression::{Compression, Decoder, WINDOW};
 use crate::error::{Error, ErrorKind, Result};
-use crate::oci::{Algorithm, DiffId, Digest, Hasher};
+use crate::oci::{Algorithm, DiffId, Digest};
 
 /// How many chunks of a layer there are at once.
 const CHUNKS: usize = 12;
@@ -50,7 +50,9 @@ pub fn run<T>(
     let (outcome, rest) = if layer.ended {
         // No threads for a few bytes.
         if let Some(chunk) = first {
-            hasher.iter_mut().for_each(|hasher| hasher.update(&chunk));
+            if let Some(hasher) = &mut hasher {
+                hasher.update(&chunk);
+            }
             let _ = to_parser.send(Ok(chunk));
         }
         drop(to_parser);
@@ -58,9 +60,15 @@ pub fn run<T>(
     } else {
         thread::scope(|scope| {
             let (to_hasher, hashing) = match hasher {
-                Some(hasher) => {
+                Some(mut hasher) => {
                     let (sender, chunks) = sync_channel::<Chunk>(CHUNKS);
-                    (Some(sender), Some(scope.spawn(move || chunks.into_iter().fold(hasher, hash))))
+                    let hashing = scope.spawn(move || {
+                        for chunk in chunks {
+                            hasher.update(&chunk);
+                        }
+                        hasher
+                    });
+                    (Some(sender), Some(hashing))
                 }
                 None => (None, None),
             };
@@ -101,11 +109,6 @@ pub fn run<T>(
 
 fn died() -> Error {
     Error::new(ErrorKind::Failed, "a thread that reads a layer died")
-}
-
-fn hash(mut hasher: Hasher, chunk: Chunk) -> Hasher {
-    hasher.update(&chunk);
-    hasher
 }
 
 /// What came of it, and whether the input was read to its end.
