@@ -6,10 +6,12 @@
 
 use std::io::{self, BufRead, Read};
 use std::ops::{Deref, Range};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Most bytes of one chunk: large enough that handing it over costs nothing beside its use, small enough that several
 /// stay in a core's cache.
@@ -125,7 +127,18 @@ pub type Sender = SyncSender<Result<Chunk>>;
 /// A way for chunks from one thread to another; at most `queue` of them wait.
 pub fn channel(queue: usize) -> (Sender, ChunkReader) {
     let (sender, from) = sync_channel(queue);
-    (sender, ChunkReader { from: Some(from), chunk: None, at: 0 })
+    (sender, ChunkReader { from: Some(from), chunk: None, at: 0, of_no_use: Arc::default() })
+}
+
+/// Starts a thread for one part of the way.
+///
+/// # Errors
+/// The system allows no more threads.
+pub fn spawn<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> Result<ScopedJoinHandle<'scope, T>> {
+    Builder::new().spawn_scoped(scope, work).map_err(|error| Error::io("start a thread", error))
 }
 
 /// Bytes that are here already, as a reader of chunks.
@@ -148,9 +161,15 @@ pub struct ChunkReader {
     from: Option<Receiver<Result<Chunk>>>,
     chunk: Option<Chunk>,
     at: usize,
+    of_no_use: Arc<AtomicBool>,
 }
 
 impl ChunkReader {
+    /// Is set by whoever reads when nothing more has to come, not even to explain an error: for the one that sends.
+    pub fn of_no_use(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.of_no_use)
+    }
+
     /// The chunk that is being read, and how many bytes of it were.
     pub fn current(&self) -> Option<(&Chunk, usize)> {
         self.chunk.as_ref().map(|chunk| (chunk, self.at))
@@ -206,7 +225,6 @@ impl BufRead for ChunkReader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Error;
 
     fn chunk(pool: &Pool, content: &[u8]) -> Chunk {
         let mut buffer = pool.take();

@@ -2,7 +2,6 @@
 //! sets.
 
 use std::io::{self, BufReader, Read};
-use std::num::NonZero;
 use std::path::Path;
 
 use crate::cancel::Cancel;
@@ -42,13 +41,7 @@ pub fn layer(blob: &[u8], diff: &Path, aside: &Path, correction: &Path) -> Resul
 }
 
 fn unpack(blob: &[u8], diff: &Path, aside: &Path, limits: Limits) -> Result<LayerIndex> {
-    let options = UnpackOptions {
-        limits,
-        oddities: Oddities::Warn,
-        threads: NonZero::<usize>::MIN.saturating_add(1),
-        cancel: Cancel::new(),
-        warn: &|_| {},
-    };
+    let options = UnpackOptions { limits, oddities: Oddities::Warn, crew: 1, check: &|| Ok(()), warn: &|_| {} };
     let (blob, claims) = (chunks::reader_of(blob), Claims::default());
     Ok(layer::unpack(blob, &Dir::open(diff)?, &Dir::open(aside)?, &claims, &options)?.index)
 }

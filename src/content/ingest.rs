@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::oci::{Digest, Hasher};
 use crate::sys::dir::Dir;
 use crate::sys::errno::SysError;
+use crate::sys::file_system::set_room_aside;
 
 /// A blob that is being written. What becomes of it when it is dropped before its commit, its target says.
 ///
@@ -79,7 +80,10 @@ impl Ingest {
         loop {
             let name = format!("blob-{}-{}", expected.short(), NEXT.fetch_add(1, Ordering::Relaxed));
             match staging.create_file(name.as_bytes(), 0o644) {
-                Ok(file) => return Ok(Self::begin(staging, name, Target::Staged(file), expected, size)),
+                Ok(file) => {
+                    set_room_aside(&file, size);
+                    return Ok(Self::begin(staging, name, Target::Staged(file), expected, size));
+                }
                 // Another process uses the same directory.
                 Err(error) if error.errno() == Errno::EEXIST => {}
                 Err(error) => return Err(error.into()),

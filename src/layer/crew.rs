@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::Scope;
+use std::thread::{Builder, Scope};
 
 use super::batch::{Batch, NewFile};
 use super::files::Files;
@@ -101,9 +101,17 @@ impl<'scope, 'env> Crew<'scope, 'env> {
         drop(state);
         self.board.to_do.notify_one();
         if self.started == 0 || waiting > 1 && self.started < self.most {
-            self.started += 1;
             let (board, files) = (Arc::clone(&self.board), self.files);
-            self.scope.spawn(move || board.work(files));
+            match Builder::new().spawn_scoped(self.scope, move || board.work(files)) {
+                Ok(_) => self.started += 1,
+                // There may be as many as the system allows: those that there are do it, or this one does.
+                Err(_) if self.started == 0 => {
+                    self.most = 0;
+                    self.board.lock().ended = true;
+                    self.board.work(self.files);
+                }
+                Err(_) => self.most = self.started,
+            }
         }
         Ok(())
     }
@@ -167,15 +175,37 @@ impl Board {
             // What comes after a failure is of no use; what comes before it may fail earlier.
             let wanted = state.failure.as_ref().is_none_or(|(failed, _)| first < *failed);
             drop(state);
-            let result = if wanted { batch.create(files) } else { Ok(()) };
+            // There is room for the next batch.
+            self.done.notify_all();
+            let mut turn = Turn { board: self, first, result: Err((first, died())) };
+            turn.result = if wanted { batch.create(files) } else { Ok(()) };
             // The chunk goes back before anyone is told.
             drop(batch);
+            drop(turn);
             state = self.lock();
-            state.open.remove(&first);
-            if let Err(failure) = result {
-                state.fail(failure);
-            }
-            self.done.notify_all();
         }
     }
+}
+
+/// A batch that is being worked on. Whatever becomes of the thread, those who wait for the batch are told.
+struct Turn<'a> {
+    board: &'a Board,
+    first: u32,
+    result: Result<(), (u32, Error)>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut state = self.board.lock();
+        state.open.remove(&self.first);
+        if let Err(failure) = std::mem::replace(&mut self.result, Ok(())) {
+            state.fail(failure);
+        }
+        drop(state);
+        self.board.done.notify_all();
+    }
+}
+
+fn died() -> Error {
+    Error::new(ErrorKind::Failed, "a thread that creates files died")
 }

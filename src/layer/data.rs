@@ -10,6 +10,7 @@ use super::tar;
 use crate::chunks::ChunkReader;
 use crate::error::{Error, Result};
 use crate::sys::errno::SysError;
+use crate::sys::file_system::set_room_aside;
 
 /// Most bytes of a file that another thread creates.
 const SMALL: u64 = 64 * 1024;
@@ -27,6 +28,7 @@ pub fn fill(file: &mut File, entry: &tar::Entry, reader: &mut Input<'_>) -> Resu
     let fail = |error: std::io::Error| SysError::from_io("write", &entry.path, &error);
     let mut hash = Xxh3::new();
     let Some(map) = &entry.sparse else {
+        set_room_aside(&*file, entry.size);
         loop {
             let data = reader.data()?;
             if data.is_empty() {

@@ -47,10 +47,8 @@ mod unpack;
 mod whiteout;
 mod writer;
 
-use std::num::NonZero;
-
-use crate::cancel::Cancel;
 use crate::compression::ZSTD_WINDOW_LOG;
+use crate::error::Result;
 
 pub use changes::{Changes, count_changes};
 pub use correction::{Places, StackLayer, apply_root, correct, merge_lowest};
@@ -96,16 +94,19 @@ pub enum Oddities {
     Refuse,
 }
 
+/// Whether the work may go on.
+pub type Check<'a> = &'a (dyn Fn() -> Result<()> + Sync);
+
 /// How a layer is unpacked.
 pub struct UnpackOptions<'a> {
     /// What it may cost.
     pub limits: Limits,
     /// What becomes of oddities.
     pub oddities: Oddities,
-    /// How many threads create files, the one that reads the archive among them.
-    pub threads: NonZero<usize>,
-    /// Stops the work.
-    pub cancel: Cancel,
+    /// How many threads create files beside the one that reads the archive.
+    pub crew: usize,
+    /// Stops the work by its error.
+    pub check: Check<'a>,
     /// Receives warnings.
     pub warn: &'a (dyn Fn(&str) + Sync),
 }

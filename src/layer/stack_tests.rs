@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::LayerIndex;
 use super::diff_tree::{DiffTree, Raw, Slot};
 use super::difference::{Change, Changes, difference};
 use super::flat::{FlatTree, Kind, Node, Origin};
@@ -11,7 +12,7 @@ use super::paths::{PathId, PathTable};
 use super::records::{Records, What};
 use super::stack::{Stack, Wanted};
 use super::tar::Time;
-use super::{Cancel, LayerIndex};
+use crate::cancel::Cancel;
 use crate::oci::{DiffId, Digest};
 
 /// A sequence of numbers that look random (`SplitMix64`), the same for a seed everywhere.

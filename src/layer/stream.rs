@@ -3,22 +3,22 @@
 //! The number of buffers that go round between them is bounded, so memory is, whatever the size of the layer.
 
 use std::io::BufRead;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
+use super::Check;
 use super::tar::MAX_TRAILER;
-use crate::cancel::Cancel;
-use crate::chunks::{self, Chunk, ChunkReader, Pool};
+use crate::chunks::{self, Chunk, ChunkReader, Pool, spawn};
 use crate::compression::{Compression, Decoder, WINDOW};
 use crate::error::{Error, ErrorKind, Result};
 use crate::oci::{Algorithm, DiffId, Digest};
 
 /// How many chunks of a layer there are at once.
-const CHUNKS: usize = 12;
+const CHUNKS: usize = 6;
 
 /// What the pipeline needs to know.
-#[derive(Debug, Clone)]
-pub struct StreamOptions {
+pub struct StreamOptions<'a> {
     /// What the diff ID has to be.
     pub expected: Option<DiffId>,
     /// The digest of the blob, which the caller verifies: that of an uncompressed layer is its diff ID.
@@ -27,8 +27,8 @@ pub struct StreamOptions {
     pub max_bytes: u64,
     /// Largest zstd window, as its base-2 logarithm.
     pub zstd_window_log: u32,
-    /// Stops the work.
-    pub cancel: Cancel,
+    /// Stops the work by its error.
+    pub check: Check<'a>,
 }
 
 /// Runs `consume` over the uncompressed bytes of `blob`. `consume` must read to the end: the diff ID covers it all.
@@ -37,9 +37,10 @@ pub struct StreamOptions {
 /// A wrong diff ID is told rather than what is wrong with the content: it explains that.
 pub fn run<T>(
     blob: ChunkReader,
-    options: &StreamOptions,
+    options: &StreamOptions<'_>,
     consume: impl FnOnce(&mut ChunkReader) -> Result<T>,
 ) -> Result<(T, DiffId, Compression)> {
+    let of_no_use = blob.of_no_use();
     let mut layer = Uncompressed::new(blob, options)?;
     let compression = layer.compression;
     let algorithm = options.expected.as_ref().map_or(Algorithm::Sha256, |diff_id| diff_id.0.algorithm());
@@ -62,32 +63,35 @@ pub fn run<T>(
             let (to_hasher, hashing) = match hasher {
                 Some(mut hasher) => {
                     let (sender, chunks) = sync_channel::<Chunk>(CHUNKS);
-                    let hashing = scope.spawn(move || {
+                    let hashing = spawn(scope, move || {
                         for chunk in chunks {
                             hasher.update(&chunk);
                         }
                         hasher
-                    });
+                    })?;
                     (Some(sender), Some(hashing))
                 }
                 None => (None, None),
             };
-            let reading = scope.spawn(move || {
+            let reading = spawn(scope, move || {
                 if let Err(error) = layer.send(first, to_hasher.as_ref(), &to_parser) {
                     // The parser may have stopped already; then its own error counts.
                     let _ = to_parser.send(Err(error));
                     return false;
                 }
                 true
-            });
+            })?;
             let outcome = parse(&mut input, consume);
+            if outcome.0.as_ref().is_err_and(|error| error.kind() != ErrorKind::Refused) {
+                of_no_use.store(true, Ordering::Relaxed);
+            }
             // A consumer that stopped early must not leave the reader waiting for room.
             drop(input);
             let whole = reading.join().map_err(|_| died());
             let hasher = hashing.map(|thread| thread.join().map_err(|_| died())).transpose();
             let complete = Err(Error::refused("layer was not read to its end"));
-            (outcome, whole.and_then(|whole| if whole { hasher } else { complete }))
-        })
+            Ok::<_, Error>((outcome, whole.and_then(|whole| if whole { hasher } else { complete })))
+        })?
     };
     // What a tar that cannot be read really is, its diff ID tells.
     let (outcome, to_end) = outcome;
@@ -144,7 +148,7 @@ fn drain(input: &mut ChunkReader) -> bool {
 struct Uncompressed<'a> {
     decoder: Decoder<ChunkReader>,
     compression: Compression,
-    options: &'a StreamOptions,
+    options: &'a StreamOptions<'a>,
     pool: Pool,
     total: u64,
     last: Option<Chunk>,
@@ -152,7 +156,7 @@ struct Uncompressed<'a> {
 }
 
 impl<'a> Uncompressed<'a> {
-    fn new(blob: ChunkReader, options: &'a StreamOptions) -> Result<Self> {
+    fn new(blob: ChunkReader, options: &'a StreamOptions<'a>) -> Result<Self> {
         let decoder = Decoder::new(blob, options.zstd_window_log)?;
         let compression = decoder.compression();
         let pool = Pool::new(CHUNKS, WINDOW);
@@ -161,7 +165,7 @@ impl<'a> Uncompressed<'a> {
 
     /// The next chunk, full unless it is the last one.
     fn next(&mut self) -> Result<Option<Chunk>> {
-        self.options.cancel.check()?;
+        (self.options.check)()?;
         let chunk = match &mut self.decoder {
             // The chunks of the blob themselves.
             Decoder::Plain(blob) => blob.next_chunk().map_err(Error::from)?,
@@ -187,7 +191,10 @@ impl<'a> Uncompressed<'a> {
             let message = format!("layer has more than {} bytes uncompressed", self.options.max_bytes);
             return Err(Error::refused(message));
         }
-        self.last.clone_from(&chunk);
+        // Only decoders look back.
+        if self.compression != Compression::None {
+            self.last.clone_from(&chunk);
+        }
         Ok(chunk)
     }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use ::tar::{Builder, EntryType, Header};
 
 use super::*;
+use crate::cancel::Cancel;
 use crate::chunks::reader_of;
 use crate::error::{ErrorKind, Result};
 use crate::oci::{DiffId, Digest};
@@ -83,8 +84,8 @@ impl Layers {
             let options = UnpackOptions {
                 limits: Limits::default(),
                 oddities: Oddities::Warn,
-                threads: NonZero::<usize>::MIN,
-                cancel: Cancel::new(),
+                crew: 2,
+                check: &|| Ok(()),
                 warn: &|_| {},
             };
             let blob = layer.done();
@@ -259,8 +260,8 @@ fn row_117_a_wrong_diff_id_is_refused() {
     let options = UnpackOptions {
         limits: Limits::default(),
         oddities: Oddities::Warn,
-        threads: NonZero::<usize>::MIN,
-        cancel: Cancel::new(),
+        crew: 2,
+        check: &|| Ok(()),
         warn: &|_| {},
     };
     let blob = Tar::new().file("f", "x").done();

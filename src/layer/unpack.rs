@@ -70,7 +70,7 @@ pub fn unpack(
         blob: claims.blob.cloned(),
         max_bytes: options.limits.bytes,
         zstd_window_log: options.limits.zstd_window_log,
-        cancel: options.cancel.clone(),
+        check: options.check,
     };
     let warnings = AtomicUsize::new(0);
     let warn = |message: &str| match warnings.fetch_add(1, Ordering::Relaxed) {
@@ -87,7 +87,7 @@ pub fn unpack(
                 paths: PathTable::new(options.limits.entries),
                 records: Records::default(),
                 tree: DiffTree::default(),
-                crew: Crew::new(scope, writer.files(), options.threads.get() - 1),
+                crew: Crew::new(scope, writer.files(), options.crew),
                 writer,
                 aside,
                 kept: HashSet::new(),
@@ -143,7 +143,7 @@ impl Work<'_, '_> {
         let mut entry = tar::Entry::default();
         let mut classifier = Classifier::new(depth);
         while reader.next(&mut entry)? {
-            self.options.cancel.check()?;
+            (self.options.check)()?;
             if self.records.len() as u64 >= entries {
                 return Err(Error::refused(format!("layer has more than {entries} entries")));
             }

@@ -5,7 +5,7 @@
 //! | file | `openat` | `fchown`, if it is not ours | `openat`, `fchmod` where that cannot do it | `fsetxattr` | `utimensat` on the descriptor |
 //! | symlink | `symlinkat` | `fchownat` | none | `lsetxattr` | `utimensat` without following |
 //! | device, pipe | `mknodat` | `fchownat` | `mknodat`, or through an `O_PATH` descriptor | `lsetxattr` | `utimensat` without following |
-//! | directory | `mkdirat` 0700 | all of it at the end: a default ACL or a setgid bit must not reach the children (row 39), times must outlast them (row 37) ||||
+//! | directory | `mkdirat` 0755 | what differs at the end: a default ACL or a setgid bit must not reach the children (row 39) ||| `utimensat` at the end: times must outlast the children (row 37) |
 //! | hard link | `linkat` | the target's own (row 65) ||||
 //!
 //! The order is data, owner, mode, attributes, times: the kernel drops set-id bits and capabilities on a change of
@@ -32,6 +32,9 @@ use crate::sys::xattr;
 
 /// Name and value of each attribute.
 pub type XattrSlice<'a> = &'a [(Vec<u8>, Vec<u8>)];
+
+/// The mode of most directories.
+const USUAL_MODE: u16 = 0o755;
 
 /// The mark of an opaque directory.
 const OPAQUE: (&[u8], &[u8]) = (b"trusted.overlay.opaque", b"y");
@@ -76,9 +79,10 @@ impl<'a> Writer<'a> {
         self.dirs.get(paths, paths.parent(path))
     }
 
-    /// Makes a directory that nobody else can enter until [`Writer::finish_directory`].
+    /// Makes a directory, to be given to [`Writer::finish_directory`]. Its mode is the usual one until then: nobody else
+    /// comes into the staging directory.
     pub fn directory(&mut self, paths: &PathTable, path: PathId) -> Result<()> {
-        Ok(self.parent(paths, path)?.create_dir(paths.name(path), 0o700)?)
+        Ok(self.parent(paths, path)?.create_dir(paths.name(path), USUAL_MODE.into())?)
     }
 
     /// Moves a file out of the tree.
@@ -200,12 +204,22 @@ impl<'a> Writer<'a> {
         atime: Option<Time>,
     ) -> Result<()> {
         let opaque = self.whiteouts.mark_of_parent().filter(|_| marks.has_whiteouts && !marks.opaque);
-        let creation = self.files.creation;
-        let dir = self.dirs.get(paths, path)?;
-        if !creation.is_owner(metadata.uid, metadata.gid) {
-            owner::set_owner(dir.as_fd(), metadata.uid, metadata.gid)?;
+        let Self { files: Files { creation, .. }, .. } = *self;
+        let Metadata { mode, uid, gid, mtime } = *metadata;
+        let times = (time(atime.unwrap_or(mtime)), time(mtime));
+        let as_made = mode == USUAL_MODE && creation.keeps_mode(mode, uid, gid) && creation.is_owner(uid, gid);
+        if as_made && xattrs.is_empty() && marks == DirectoryMarks::default() && path != PathId::ROOT {
+            // The usual directory need not be opened for that.
+            let parent = self.parent(paths, path)?;
+            let stored = owner::set_times_at(parent.as_fd(), paths.name(path), times.0, times.1)?;
+            self.files.check_time(stored, mtime);
+            return Ok(());
         }
-        owner::set_mode(dir.as_fd(), u32::from(metadata.mode))?;
+        let dir = self.dirs.get(paths, path)?;
+        if !creation.is_owner(uid, gid) {
+            owner::set_owner(dir.as_fd(), uid, gid)?;
+        }
+        owner::set_mode(dir.as_fd(), u32::from(mode))?;
         for (name, value) in xattrs {
             xattr::set_fd(dir, name, value).map_err(|error| payload(error, name))?;
         }
@@ -224,8 +238,8 @@ impl<'a> Writer<'a> {
                 }
             })?;
         }
-        let stored = owner::set_times(dir.as_fd(), time(atime.unwrap_or(metadata.mtime)), time(metadata.mtime))?;
-        self.files.check_time(stored, metadata.mtime);
+        let stored = owner::set_times(dir.as_fd(), times.0, times.1)?;
+        self.files.check_time(stored, mtime);
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::cancel::Cancel;
+use crate::chunks::spawn;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Whether a thread may go on: neither cancelled nor stopped by another one.
@@ -70,9 +71,13 @@ fn in_order<T: Sync>(
         }
     };
     thread::scope(|scope| {
-        for _ in 0..workers.min(jobs.len()) {
-            scope.spawn(worker);
+        // This thread is one of them; there may be as many others as the system allows.
+        for _ in 1..workers.min(jobs.len()) {
+            if spawn(scope, worker).is_err() {
+                break;
+            }
         }
+        worker();
     });
     match first.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some((_, error)) => Err(error),

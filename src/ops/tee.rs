@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-use crate::chunks::{self, Chunk, ChunkReader, Pool, Sender};
+use crate::chunks::{self, Chunk, ChunkReader, Pool, Sender, spawn};
 use crate::content::{Hashing, Ingest, Writing};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How many chunks of a blob there are at once.
-const CHUNKS: usize = 6;
+const CHUNKS: usize = 5;
 
 /// What happens to a blob that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl<'a> Tee<'a> {
         let watch = input.watch;
         let (mut writing, mut hashing) = ingest.split();
         let (sender, reader) = chunks::channel(CHUNKS);
-        let first = input.next(&mut writing)?;
+        let first = input.next(&mut writing, &reader.of_no_use())?;
         if input.ended {
             // No threads for a few bytes.
             if let Some(chunk) = first {
@@ -64,23 +64,24 @@ impl<'a> Tee<'a> {
             let ingest = verified(writing, hashing, watch)?;
             return Ok((consume(reader)?, ingest));
         }
-        let abandoned = AtomicBool::new(false);
+        let of_no_use = reader.of_no_use();
         let (outcome, ingest) = thread::scope(|scope| {
-            let reading = scope.spawn(|| {
+            let reading = spawn(scope, || {
                 let mut outlet = Some(sender);
-                let result = input.read_on(first, writing, hashing, &mut outlet, &abandoned);
+                let result = input.read_on(first, writing, hashing, &mut outlet, &of_no_use);
                 if let (Err(_), Some(outlet)) = (&result, outlet) {
                     // Nobody sees this one: the error itself is told.
                     let _ = outlet.send(Err(Error::new(ErrorKind::Failed, "the blob ends early")));
                 }
                 result
-            });
+            })?;
             let outcome = consume(reader);
             // What is refused may be explained by the rest of the blob; no other error is.
-            let explained = outcome.as_ref().err().is_none_or(|error| error.kind() == ErrorKind::Refused);
-            abandoned.store(!explained, Ordering::Relaxed);
-            (outcome, reading.join())
-        });
+            if outcome.as_ref().is_err_and(|error| error.kind() != ErrorKind::Refused) {
+                of_no_use.store(true, Ordering::Relaxed);
+            }
+            Ok::<_, Error>((outcome, reading.join()))
+        })?;
         match ingest.map_err(|_| died())?? {
             Some(ingest) => Ok((outcome?, ingest)),
             None => Err(outcome.err().unwrap_or_else(died)),
@@ -110,10 +111,10 @@ struct Input<'a> {
 
 impl Input<'_> {
     /// The next chunk, full unless it is the last one. It is written already.
-    fn next(&mut self, writing: &mut Writing) -> Result<Option<Chunk>> {
+    fn next(&mut self, writing: &mut Writing, of_no_use: &AtomicBool) -> Result<Option<Chunk>> {
         let mut buffer = self.pool.take();
         let mut filled = 0;
-        while filled < chunks::SIZE {
+        while filled < chunks::SIZE && !of_no_use.load(Ordering::Relaxed) {
             match self.blob.read(&mut buffer.content()[filled..]) {
                 Ok(0) => {
                     self.ended = true;
@@ -139,27 +140,27 @@ impl Input<'_> {
         mut writing: Writing,
         mut hashing: Hashing,
         outlet: &mut Option<Sender>,
-        abandoned: &AtomicBool,
+        of_no_use: &AtomicBool,
     ) -> Result<Option<Ingest>> {
         let watch = self.watch;
         let (to_hasher, to_hash) = sync_channel::<Chunk>(CHUNKS);
         let hashed = thread::scope(|scope| {
-            let hasher = scope.spawn(move || {
+            let hasher = spawn(scope, move || {
                 for chunk in to_hash {
                     hashing.update(&chunk);
                 }
                 hashing
-            });
+            })?;
             let mut next = first;
             while let Some(chunk) = next {
                 to_hasher.send(chunk.clone()).map_err(|_| died())?;
                 if outlet.as_ref().is_some_and(|outlet| outlet.send(Ok(chunk)).is_err()) {
                     *outlet = None;
                 }
-                if outlet.is_none() && abandoned.load(Ordering::Relaxed) {
+                next = if self.ended { None } else { self.next(&mut writing, of_no_use)? };
+                if of_no_use.load(Ordering::Relaxed) {
                     return Ok(None);
                 }
-                next = if self.ended { None } else { self.next(&mut writing)? };
             }
             drop(to_hasher);
             *outlet = None;

@@ -114,7 +114,7 @@ fn attempt(
         check()
     };
     // Which entry was at hand when the network failed says nothing.
-    let result = job.unpack(run, Tee::new(input, ingest, &watch)).map_err(|error| match error.kind() {
+    let result = job.unpack(run, Tee::new(input, ingest, &watch), check).map_err(|error| match error.kind() {
         ErrorKind::Refused | ErrorKind::NoSpace | ErrorKind::Failed => error,
         _ => error.innermost(),
     });

@@ -21,6 +21,10 @@ use crate::sys::dir::Dir;
 /// How many layers are fetched at once, however few cores there are.
 const LEAST_TRANSFERS: usize = 4;
 
+/// How many threads create files of one layer beside the one that reads it, however many cores there are: the kernel
+/// takes new names of one directory one after the other.
+const MOST_CREW: usize = 4;
+
 /// One layer that has to be here.
 #[derive(Debug)]
 pub(super) struct Job<'a> {
@@ -126,7 +130,7 @@ impl Job<'_> {
             }
             check()
         };
-        self.unpack(run, Tee::new(source.open_blob(self.blob)?, self.ingest(run)?, &watch))?;
+        self.unpack(run, Tee::new(source.open_blob(self.blob)?, self.ingest(run)?, &watch), check)?;
         drop(lock);
         run.progress.phase(&self.task, Phase::Complete);
         Ok(())
@@ -144,9 +148,9 @@ impl Job<'_> {
     }
 
     /// Unpacks what passes through `tee`, and puts blob and layer in their places.
-    pub(super) fn unpack(&self, run: &Run<'_>, tee: Tee<'_>) -> Result<()> {
+    pub(super) fn unpack(&self, run: &Run<'_>, tee: Tee<'_>, check: Check<'_>) -> Result<()> {
         let claims = Claims { diff_id: Some(self.diff_id), blob: Some(&self.blob.digest) };
-        let new = unpack_into_place(run, tee, &claims, |ingest| run.keep_blob(ingest, &self.blob.digest))?;
+        let new = unpack_into_place(run, tee, &claims, check, |ingest| run.keep_blob(ingest, &self.blob.digest))?;
         // The bytes decide (row 116).
         if !new.compression.fits(&self.blob.media_type) {
             run.progress.warning(&format!(
@@ -188,6 +192,7 @@ pub(super) fn unpack_into_place(
     run: &Run<'_>,
     tee: Tee<'_>,
     claims: &Claims<'_>,
+    check: Check<'_>,
     keep: impl FnOnce(Ingest) -> Result<()>,
 ) -> Result<NewLayer> {
     let (draft, dir) = run.staging.new_dir("layer", 0o700)?;
@@ -196,8 +201,8 @@ pub(super) fn unpack_into_place(
     let options = UnpackOptions {
         limits: run.limits.clone(),
         oddities: run.oddities,
-        threads: run.threads,
-        cancel: run.cancel.clone(),
+        crew: (run.threads.get() - 1).min(MOST_CREW),
+        check,
         warn: &warn,
     };
     let passed = tee.pass(|blob| layer::unpack(blob, &diff, &dir, claims, &options));
