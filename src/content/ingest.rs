@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::errno::Errno;
@@ -12,6 +13,7 @@ use crate::oci::{Digest, Hasher};
 use crate::sys::dir::Dir;
 use crate::sys::errno::SysError;
 use crate::sys::file_system::set_room_aside;
+use crate::sys::write_back::WriteBack;
 
 /// A blob that is being written. What becomes of it when it is dropped before its commit, its target says.
 ///
@@ -31,6 +33,7 @@ pub struct Writing {
     expected: Digest,
     size: u64,
     written: u64,
+    write_back: WriteBack,
     committed: bool,
 }
 
@@ -105,7 +108,16 @@ impl Ingest {
     fn begin(dir: Dir, name: String, target: Target, expected: &Digest, size: u64) -> Self {
         let hashing = Hashing { hasher: expected.algorithm().hasher(), hashed: 0, verified: false };
         Self {
-            writing: Writing { dir, name, target, expected: expected.clone(), size, written: 0, committed: false },
+            writing: Writing {
+                dir,
+                name,
+                target,
+                expected: expected.clone(),
+                size,
+                written: 0,
+                write_back: WriteBack::default(),
+                committed: false,
+            },
             hashing,
         }
     }
@@ -217,6 +229,9 @@ impl Write for Writing {
             Ok(count) => count,
         };
         self.written += count as u64;
+        if let Target::Staged(file) | Target::Partial { file, .. } = &self.target {
+            self.write_back.written(file.as_fd(), self.written);
+        }
         Ok(count)
     }
 

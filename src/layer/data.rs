@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 
 use xxhash_rust::xxh3::Xxh3;
@@ -11,6 +12,7 @@ use crate::chunks::ChunkReader;
 use crate::error::{Error, Result};
 use crate::sys::errno::SysError;
 use crate::sys::file_system::set_room_aside;
+use crate::sys::write_back::WriteBack;
 
 /// Most bytes of a file that another thread creates.
 const SMALL: u64 = 64 * 1024;
@@ -29,6 +31,7 @@ pub fn fill(file: &mut File, entry: &tar::Entry, reader: &mut Input<'_>) -> Resu
     let mut hash = Xxh3::new();
     let Some(map) = &entry.sparse else {
         set_room_aside(&*file, entry.size);
+        let (mut written, mut write_back) = (0, WriteBack::default());
         loop {
             let data = reader.data()?;
             if data.is_empty() {
@@ -38,6 +41,8 @@ pub fn fill(file: &mut File, entry: &tar::Entry, reader: &mut Input<'_>) -> Resu
             hash.update(data);
             let len = data.len();
             reader.consume(len);
+            written += len as u64;
+            write_back.written(file.as_fd(), written);
         }
     };
     for segment in map {

@@ -14,4 +14,5 @@ pub mod lock;
 pub mod mount;
 pub mod owner;
 pub mod proc;
+pub mod write_back;
 pub mod xattr;
