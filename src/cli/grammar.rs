@@ -1,6 +1,5 @@
 //! The words of the command line: global flags, commands in flat and grouped spelling, and how values are read.
 
-use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::builder::StringValueParser;
@@ -25,7 +24,7 @@ use super::commands::mount::MountArgs;
 use super::commands::mounts::MountsArgs;
 use super::commands::pin::PinArgs;
 use super::commands::prune::PruneArgs;
-use super::commands::pull::{PullArgs, count};
+use super::commands::pull::PullArgs;
 use super::commands::push::PushArgs;
 use super::commands::rm::RmArgs;
 use super::commands::rmi::RmiArgs;
@@ -37,6 +36,7 @@ use super::commands::tree::TreeArgs;
 use super::commands::umount::UmountArgs;
 use super::commands::untag::UntagArgs;
 use super::commands::version::VersionArgs;
+use super::host::Threads;
 use super::progress::Mode;
 
 /// The whole command line.
@@ -84,8 +84,8 @@ pub struct Global {
     pub progress: Mode,
 
     /// How many threads work on layers; by default as many as there are cores
-    #[arg(long, global = true, value_name = "N", env = "ROOTLAY_THREADS", value_parser = count)]
-    pub threads: Option<NonZero<usize>>,
+    #[arg(long, global = true, value_name = "N", env = "ROOTLAY_THREADS", hide_env_values = true)]
+    pub threads: Option<Threads>,
 
     /// Print version
     #[arg(short = 'v', long, global = true, action = ArgAction::Version)]

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use caps::{CapSet, Capability};
@@ -11,6 +12,7 @@ use rootlay::ops::{Options, Registries, RegistryOptions, Rootlay};
 use rootlay::progress::Progress as _;
 use rootlay::{Error, ErrorKind, Result};
 
+use super::commands::pull::count;
 use super::printable;
 use super::progress::Screen;
 
@@ -31,6 +33,21 @@ const NEEDED: [Capability; 8] = [
     Capability::CAP_SETFCAP,
 ];
 
+/// What `--threads` or its variable says. An empty variable is an unset one.
+#[derive(Debug, Clone, Copy)]
+pub struct Threads(Option<NonZero<usize>>);
+
+impl FromStr for Threads {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        count(text).map(|count| Self(Some(count)))
+    }
+}
+
 /// The surroundings of a command.
 #[derive(Debug)]
 pub struct Host {
@@ -42,9 +59,9 @@ pub struct Host {
 
 impl Host {
     /// Collects them. Nothing is touched yet.
-    pub fn new(root: Option<PathBuf>, threads: Option<NonZero<usize>>, screen: Arc<Screen>, cancel: Cancel) -> Self {
+    pub fn new(root: Option<PathBuf>, threads: Option<Threads>, screen: Arc<Screen>, cancel: Cancel) -> Self {
         let root = root_of(root, std::env::var_os("ROOTLAY_ROOT"));
-        Self { root, threads, screen, cancel }
+        Self { root, threads: threads.and_then(|Threads(threads)| threads), screen, cancel }
     }
 
     /// Ends the display of progress, before results are printed.
@@ -130,6 +147,13 @@ fn refusal(missing: &[Capability]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_empty_number_of_threads_is_none() {
+        assert_eq!("".parse::<Threads>().unwrap().0, None);
+        assert_eq!("3".parse::<Threads>().unwrap().0, NonZero::new(3));
+        assert!("0".parse::<Threads>().is_err());
+    }
 
     #[test]
     fn the_flag_wins_over_the_environment() {

@@ -209,6 +209,7 @@ fn contradictions_are_usage_errors() {
         "pull --dry-run --check x",
         "pull UPPER",
         "pull --jobs 0 x",
+        "images --threads 0",
         "pull --retry-delay soon x",
         "pull --platform toaster x",
         "mount --pull sometimes x",
