@@ -209,3 +209,67 @@ impl Drop for Turn<'_> {
 fn died() -> Error {
     Error::new(ErrorKind::Failed, "a thread that creates files died")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::metadata::Metadata;
+    use super::*;
+    use crate::sys::dir::Dir;
+    use crate::sys::owner::Creation;
+
+    const METADATA: Metadata = Metadata::IMPLIED;
+
+    fn scratch() -> (tempfile::TempDir, Arc<Dir>) {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = Arc::new(Dir::open(temp.path()).unwrap());
+        (temp, dir)
+    }
+
+    /// Runs `work` with a crew of so many threads.
+    fn with_crew(most: usize, work: impl FnOnce(&mut Crew<'_, '_>)) {
+        let files = Files { creation: Creation::of_process().unwrap(), warn: &|_| {} };
+        std::thread::scope(|scope| work(&mut Crew::new(scope, files, most)));
+    }
+
+    fn add(crew: &mut Crew<'_, '_>, dir: &Arc<Dir>, record: u32) -> Result<()> {
+        let name = record.to_string();
+        crew.add(NewFile { record, dir, name: name.as_bytes(), metadata: METADATA, atime: None, data: None })
+    }
+
+    #[test]
+    fn a_file_that_is_waited_for_is_there_and_in_the_end_all_are() {
+        for most in [0, 1, 4] {
+            let (_temp, dir) = scratch();
+            with_crew(most, |crew| {
+                for record in 0..1000 {
+                    add(crew, &dir, record).unwrap();
+                    if record % 97 == 0 {
+                        let earlier = record / 2;
+                        crew.wait_for(earlier).unwrap();
+                        assert!(dir.exists(earlier.to_string().as_bytes()).unwrap());
+                    }
+                }
+                crew.wait_for_all().unwrap();
+                assert_eq!(dir.entries().unwrap().len(), 1000);
+                assert!(crew.failure().is_none());
+            });
+        }
+    }
+
+    #[test]
+    fn the_first_file_that_fails_is_told_and_ends_the_work() {
+        for most in [0, 1, 4] {
+            let (_temp, dir) = scratch();
+            for taken in ["300", "500", "700"] {
+                dir.create_dir(taken.as_bytes(), 0o700).unwrap();
+            }
+            with_crew(most, |crew| {
+                let done = (0..1000).try_for_each(|record| add(crew, &dir, record));
+                assert!(done.and_then(|()| crew.wait_for_all()).is_err());
+                let (record, error) = crew.failure().unwrap();
+                assert_eq!(record, 300, "{error}");
+                assert!(error.to_string().contains("EEXIST"), "{error}");
+            });
+        }
+    }
+}

@@ -61,6 +61,10 @@ impl Tar {
     }
 }
 
+fn options() -> UnpackOptions<'static> {
+    UnpackOptions { limits: Limits::default(), oddities: Oddities::Warn, crew: 2, check: &|| Ok(()), warn: &|_| {} }
+}
+
 /// Layers in a directory of their own, base first.
 struct Layers {
     temp: tempfile::TempDir,
@@ -81,17 +85,10 @@ impl Layers {
             let aside = format!("aside-{at}").into_bytes();
             root.create_dir(&aside, 0o700).unwrap();
             let aside = root.open_dir(&aside).unwrap();
-            let options = UnpackOptions {
-                limits: Limits::default(),
-                oddities: Oddities::Warn,
-                crew: 2,
-                check: &|| Ok(()),
-                warn: &|_| {},
-            };
             let blob = layer.done();
             let diff_id = DiffId(Digest::of(&blob));
             let unpacked =
-                unpack(reader_of(&blob), &dir, &aside, &Claims { diff_id: Some(&diff_id), blob: None }, &options)?;
+                unpack(reader_of(&blob), &dir, &aside, &Claims { diff_id: Some(&diff_id), blob: None }, &options())?;
             let mut saved = Vec::new();
             unpacked.index.write_to(&mut saved).unwrap();
             all.indexes.push(LayerIndex::read_from(&mut &saved[..]).unwrap());
@@ -257,18 +254,11 @@ fn rows_070_and_071_a_link_to_nowhere_refuses_the_stack() {
 fn row_117_a_wrong_diff_id_is_refused() {
     let temp = tempfile::tempdir().unwrap();
     let root = Dir::open(temp.path()).unwrap();
-    let options = UnpackOptions {
-        limits: Limits::default(),
-        oddities: Oddities::Warn,
-        crew: 2,
-        check: &|| Ok(()),
-        warn: &|_| {},
-    };
     let blob = Tar::new().file("f", "x").done();
     let wrong = DiffId(Digest::of(b"something else"));
     root.create_dir(b"d", 0o700).unwrap();
     let claims = Claims { diff_id: Some(&wrong), blob: None };
-    let error = unpack(reader_of(&blob), &root.open_dir(b"d").unwrap(), &root, &claims, &options);
+    let error = unpack(reader_of(&blob), &root.open_dir(b"d").unwrap(), &root, &claims, &options());
     assert_eq!(error.unwrap_err().kind(), ErrorKind::Refused);
 }
 
@@ -305,4 +295,29 @@ fn rows_031_and_070_what_a_hard_link_replaces_is_kept() {
     let next = Tar::new().symlink("s", "e").file("a/x", "1").link("b", "s").file("a/x", "2");
     let corrected = Layers::new(vec![base, next]).unwrap().correct().unwrap();
     assert_eq!((&*corrected["/c/x"], &*corrected["/e/x"]), ("f1", "f2"));
+}
+
+#[test]
+fn a_stream_that_ends_with_a_chunk_is_still_checked_at_its_end() {
+    let chunk = crate::chunks::SIZE;
+    for chunks in [1, 2] {
+        let tar = Tar::new().file("f", &"x".repeat(chunks * chunk - 3 * 512)).done();
+        assert_eq!(tar.len(), chunks * chunk);
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut encoder, &tar).unwrap();
+        let sound = encoder.finish().unwrap();
+        let mut broken = sound.clone();
+        let crc = broken.len() - 8;
+        broken[crc] ^= 1;
+        for (blob, passes) in [(&tar, true), (&sound, true), (&broken, false), (&sound[..crc].to_vec(), false)] {
+            let temp = tempfile::tempdir().unwrap();
+            let root = Dir::open(temp.path()).unwrap();
+            root.create_dir(b"d", 0o700).unwrap();
+            let diff = root.open_dir(b"d").unwrap();
+            match unpack(reader_of(blob), &diff, &root, &Claims::default(), &options()) {
+                Ok(unpacked) => assert!(passes && unpacked.index.summary.diff_id == DiffId(Digest::of(&tar))),
+                Err(error) => assert!(!passes && error.kind() == ErrorKind::Refused, "{error}"),
+            }
+        }
+    }
 }
