@@ -158,8 +158,9 @@ fn s70_digest_only(context: &Context) {
 }
 
 fn s70_images_in_use_are_kept_and_counted(context: &Context) {
-    for name in ["a", "b", "c"] {
-        store(context, &aged(name, DAY), &[&format!("{name}:1")]);
+    // Each some minutes older than the one before: the newest is listed first.
+    for (name, age) in [("a", DAY), ("b", DAY + 300), ("c", DAY + 600)] {
+        store(context, &aged(name, age), &[&format!("{name}:1")]);
     }
     prints(context, "mount --name live a:1");
     prints(context, "mount -w --name saved b:1");
