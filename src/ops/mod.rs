@@ -40,6 +40,7 @@ mod tree;
 mod unmount;
 mod unpack;
 mod usage;
+mod uses;
 mod views;
 
 #[cfg(test)]

@@ -117,7 +117,10 @@ impl Rootlay {
         };
         drop(dir);
         self.cancel.check()?;
-        let view = self.create(&staging, &draft, &mut record, request.name, &chosen.stem)?;
+        let id = record.image_id.clone();
+        // Whoever removes the image sees the view from here on.
+        let create = || self.create(&staging, &draft, &mut record, request.name, &chosen.stem);
+        let view = self.store.beside_image(&id, create)?;
         match self.attach(&staging, &view, &mut record, lowers, target.as_ref()) {
             Ok(()) => {
                 self.store.note_use(&record.image_id);

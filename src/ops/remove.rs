@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::Rootlay;
-use super::liveness::Live;
+use super::uses::Use;
 use crate::error::{Error, ErrorKind, Result};
 use crate::oci::{DiffId, Digest, Platform, Reference};
 use crate::store::{
-    self, Catalog, Change, Freed, ImageRecord, Item, Kind, Reach, Resolved, ResolvedBy, View, drop_unused_manifests,
+    self, Catalog, Change, Freed, ImageRecord, Item, Kind, Reach, Resolved, ResolvedBy, drop_unused_manifests,
     same_repository,
 };
 
@@ -59,15 +59,6 @@ pub struct RemovalPlan {
     pub bytes: u64,
 }
 
-/// A view that uses an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Use {
-    pub view: String,
-    pub image: Digest,
-    /// It is mounted, or held: Docker's running container. Otherwise it is saved: a stopped one.
-    pub running: bool,
-}
-
 /// What decides besides the records.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules<'a> {
@@ -93,10 +84,9 @@ impl Rootlay {
     /// in several repositories or a pinned one, [`InUse`](ErrorKind::InUse) for one that a view uses.
     pub fn remove_images(&self, request: RemoveRequest) -> Result<Vec<Result<Removed>>> {
         let RemoveRequest { images, force, platform } = request;
-        let uses = self.uses()?;
-        let rules = Rules { uses: &uses, force, platform: platform.as_ref(), names: names(&images) };
+        let names = names(&images);
         let texts = texts(&images, &self.store.catalog()?);
-        Ok(texts.into_iter().map(|text| self.remove_image(&text, &rules)).collect())
+        Ok(texts.into_iter().map(|text| self.remove_image(&text, force, platform.as_ref(), names)).collect())
     }
 
     /// Says what [`Rootlay::remove_images`] would do.
@@ -137,24 +127,13 @@ impl Rootlay {
         freed.items().map(|item| self.store.disk_usage(item)).sum()
     }
 
-    /// The views, each with the image that it uses.
-    pub(super) fn uses(&self) -> Result<Vec<Use>> {
-        let live = Live::now()?;
-        let mut uses = Vec::new();
-        for record in self.store.views()?.iter().filter_map(View::record) {
-            let running = !live.is_gone(&self.store, record)?;
-            uses.push(Use { view: record.name.clone(), image: record.image_id.clone(), running });
-        }
-        Ok(uses)
-    }
-
-    fn remove_image(&self, text: &str, rules: &Rules<'_>) -> Result<Removed> {
+    fn remove_image(&self, text: &str, force: Force, platform: Option<&Platform>, names: Names) -> Result<Removed> {
         let staging = self.store.stage()?;
-        let decide_now = |catalog: &Catalog| {
-            let decision = decide(catalog, text, rules)?;
+        let decide_now = |catalog: &Catalog, uses: &Vec<Use>| {
+            let decision = decide(catalog, text, &Rules { uses, force, platform, names })?;
             Ok((decision.change.clone(), decision))
         };
-        let (decision, freed) = self.store.change(&staging, decide_now)?;
+        let (decision, freed) = self.change_beside_views(&staging, Reach::Changed, Ok, decide_now)?;
         Ok(decision.removed(&freed, &mut BTreeSet::new()))
     }
 }

@@ -9,7 +9,7 @@ use super::moves;
 use super::names;
 use super::record;
 use super::staging::Staging;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, ErrorKind, Result};
 use crate::oci::{Algorithm, DiffId, Digest, Platform, Reference};
 use crate::sys::dir::Dir;
 use crate::sys::errno::escape;
@@ -183,6 +183,18 @@ impl Store {
         let mut catalog = Catalog::default();
         read_image(&dir, id.algorithm(), format!("{}.json", id.hex()).as_bytes(), &mut catalog);
         Ok(catalog.images.pop())
+    }
+
+    /// Does something that needs the image: nobody removes its record before that is done.
+    ///
+    /// # Errors
+    /// `NotFound` if the record is gone, or what `act` says.
+    pub fn beside_image<T>(&self, id: &Digest, act: impl FnOnce() -> Result<T>) -> Result<T> {
+        let _lock = self.lock_shared()?;
+        match self.image(id)? {
+            Some(_) => act(),
+            None => Err(Error::new(ErrorKind::NotFound, format!("the image {} was removed meanwhile", id.short()))),
+        }
     }
 
     fn images_changed(&self) -> Result<(i64, u64)> {

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Rootlay;
 use super::remove::deleted;
+use super::uses::Use;
 use crate::error::Result;
 use crate::oci::{Digest, ImageConfig, MAX_DOCUMENT};
 use crate::store::{Catalog, Change, Freed, ImageRecord, Item, Reach, View, items_of_image, items_of_stack};
@@ -62,9 +63,11 @@ impl Rootlay {
     /// # Errors
     /// What keeps the store from being read or changed.
     pub fn prune(&self, request: &PruneRequest) -> Result<Pruned> {
-        let facts = self.facts(request)?;
         let staging = self.store.stage()?;
-        let (choice, freed) = self.store.change(&staging, |catalog| Ok(decide(catalog, &facts)))?;
+        self.warn_of_unreadable()?;
+        let prepare = |uses| self.facts(request, uses);
+        let decide_now = |catalog: &_, facts: &_| Ok(decide(catalog, facts));
+        let (choice, freed) = self.change_beside_views(&staging, Reach::Changed, prepare, decide_now)?;
         Ok(pruned(choice, &freed, staging.taken_bytes()?))
     }
 
@@ -73,18 +76,23 @@ impl Rootlay {
     /// # Errors
     /// What keeps the store from being read.
     pub fn plan_prune(&self, request: &PruneRequest) -> Result<Pruned> {
-        let facts = self.facts(request)?;
+        self.warn_of_unreadable()?;
+        let facts = self.facts(request, self.uses()?)?;
         let (choice, freed) = self.store.rehearse(Reach::Changed, |catalog| Ok(decide(catalog, &facts)))?;
         Ok(pruned(choice, &freed, self.bytes_of(&freed)?))
     }
 
-    /// Everything that has to be read before the store is locked.
-    fn facts(&self, request: &PruneRequest) -> Result<Facts> {
-        let catalog = self.store.catalog()?;
-        for record in &catalog.unreadable {
+    fn warn_of_unreadable(&self) -> Result<()> {
+        for record in &self.store.catalog()?.unreadable {
             let warning = "cannot be read: nothing is freed until it is removed";
             self.progress.warning(&format!("the image record {} {warning}", record.file));
         }
+        Ok(())
+    }
+
+    /// Everything that has to be read before the store is locked.
+    fn facts(&self, request: &PruneRequest, uses: Vec<Use>) -> Result<Facts> {
+        let catalog = self.store.catalog()?;
         let mut selected = BTreeMap::new();
         for image in &catalog.images {
             self.cancel.check()?;
@@ -96,7 +104,7 @@ impl Rootlay {
         Ok(Facts {
             scope: request.scope,
             selected,
-            used: self.uses()?.into_iter().map(|user| user.image).collect(),
+            used: uses.into_iter().map(|user| user.image).collect(),
             budget,
             unused_for: request.unused_for,
             now: SystemTime::now(),

@@ -26,13 +26,14 @@ impl Rootlay {
     /// What keeps the store from being read or changed.
     pub fn prune_system(&self, request: &PruneRequest) -> Result<SystemPruned> {
         self.store.reap();
-        let facts = self.facts(request)?;
         let staging = self.store.stage()?;
-        let decide_now = |catalog: &_| {
-            let (change, choice) = decide(catalog, &facts);
+        self.warn_of_unreadable()?;
+        let prepare = |uses| self.facts(request, uses);
+        let decide_now = |catalog: &Catalog, facts: &_| {
+            let (change, choice) = decide(catalog, facts);
             Ok((change, (choice, catalog.clone())))
         };
-        let ((choice, before), freed) = self.store.change_and_sweep(&staging, Reach::Everything, decide_now)?;
+        let ((choice, before), freed) = self.change_beside_views(&staging, Reach::Everything, prepare, decide_now)?;
         let mut done = SystemPruned { unnamed: unnamed(&before, freed.items()), ..SystemPruned::default() };
         done.images = pruned(choice, &freed, staging.taken_bytes()?);
         for (blob, bytes) in self.store.idle_partials()? {
@@ -49,7 +50,8 @@ impl Rootlay {
     /// # Errors
     /// What keeps the store from being read.
     pub fn plan_prune_system(&self, request: &PruneRequest) -> Result<SystemPruned> {
-        let facts = self.facts(request)?;
+        self.warn_of_unreadable()?;
+        let facts = self.facts(request, self.uses()?)?;
         let decide_now = |catalog: &_| {
             let (change, choice) = decide(catalog, &facts);
             Ok((change, (choice, catalog.clone())))

@@ -1,7 +1,8 @@
 use super::tag::with_records;
 use crate::error::{ErrorKind, Result};
 use crate::oci::{Digest, Platform, Reference};
-use crate::ops::remove::{self, Decision, Force, Names, Rules, Use};
+use crate::ops::remove::{self, Decision, Force, Names, Rules};
+use crate::ops::uses::Use;
 use crate::ops::{RemoveRequest, Selected};
 use crate::store::{Catalog, ImageRecord, ManifestRecord, Name, Unreadable};
 

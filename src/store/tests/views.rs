@@ -27,6 +27,27 @@ fn a_view_has_its_name_alone() {
 }
 
 #[test]
+fn an_image_stays_while_something_is_done_beside_it() {
+    let root = Root::new();
+    let store = root.open();
+    let id = digest("x");
+    assert_eq!(store.beside_image(&id, || Ok(())).unwrap_err().kind(), ErrorKind::NotFound);
+    install(&store, image("x", &["a"], &[]));
+    std::thread::scope(|scope| {
+        let remover = store
+            .beside_image(&id, || {
+                let remover = scope.spawn(|| delete(&root.open(), "x"));
+                std::thread::sleep(std::time::Duration::from_millis(30));
+                assert!(store.image(&id)?.is_some());
+                Ok(remover)
+            })
+            .unwrap();
+        remover.join().unwrap();
+    });
+    assert_eq!(store.beside_image(&id, || Ok(())).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
 fn a_waiter_does_not_get_a_view_that_was_replaced() {
     let root = Root::new();
     let store = root.open();

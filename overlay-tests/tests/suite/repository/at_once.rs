@@ -1,6 +1,7 @@
 //! Many processes on one store: names, removal and pruning at once, and none of them fails for the others.
 
 use std::collections::BTreeSet;
+use std::fs::{self, File};
 use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -17,6 +18,7 @@ pub fn cases() -> Vec<Case> {
         tags_at_once;
         one_tag_moved_by_many;
         removals_of_one_image_at_once;
+        an_image_that_is_mounted_in_that_moment_stays;
         everything_at_once;
         killed_while_changing_names
     ]
@@ -76,6 +78,28 @@ fn removals_of_one_image_at_once(context: &Context) {
 }
 
 /// Images that share layers come, get names, are mounted and go, all at the same time.
+/// The removers read what views use before they have the store lock, which is kept from them until there is a view more.
+fn an_image_that_is_mounted_in_that_moment_stays(context: &Context) {
+    let id = store(context, &aged("a", DAY), &["a:1"]);
+    let removers =
+        [(format!("rmi {id}"), 2), ("image prune -a -f".to_owned(), 0), ("system prune -a -f".to_owned(), 0)];
+    for (line, code) in removers {
+        let lock = File::open(context.root().join("locks/store")).unwrap();
+        lock.lock_shared().unwrap();
+        let remover = spawn(context, &line);
+        let waits = format!(" {} ", remover.id());
+        let is_waiting =
+            || fs::read_to_string("/proc/locks").unwrap().lines().any(|at| at.contains("->") && at.contains(&waits));
+        assert!((0..1000).any(|_| is_waiting() || (sleep(Duration::from_millis(10)), false).1), "{line}");
+        prints(context, "mount --name v a:1");
+        drop(lock);
+        let (got, text) = end(remover);
+        assert_eq!(got, code, "{line}: {text}");
+        assert_eq!(named(context, &[]), ["a:1"], "{line}: {text}");
+        prints(context, "umount v");
+    }
+}
+
 fn everything_at_once(context: &Context) {
     let shared = Layer::of(&(0..40).map(|n| file(format!("s{n}"), "x")).collect::<Vec<_>>());
     let images: Vec<Image> =
