@@ -6,7 +6,7 @@ use bzip2::bufread::MultiBzDecoder;
 use liblzma::bufread::XzDecoder;
 use liblzma::stream::{CONCATENATED, Stream};
 
-use super::zstd_window::Turn;
+use super::unzstd::Unzstd;
 use super::{Compression, Gunzip};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -21,12 +21,7 @@ pub enum Decoder<R> {
     /// gzip.
     Gzip(Gunzip<R>),
     /// zstd.
-    Zstd {
-        /// The decoder.
-        decoder: zstd::stream::read::Decoder<'static, R>,
-        /// What a large window needs.
-        _turn: Option<Turn>,
-    },
+    Zstd(Unzstd<R>),
     /// xz.
     Xz(XzDecoder<R>),
     /// bzip2.
@@ -45,7 +40,7 @@ impl<R> Decoder<R> {
         match self {
             Self::Plain(_) => Compression::None,
             Self::Gzip(_) => Compression::Gzip,
-            Self::Zstd { .. } => Compression::Zstd,
+            Self::Zstd(_) => Compression::Zstd,
             Self::Xz(_) => Compression::Xz,
             Self::Bzip2(_) => Compression::Bzip2,
         }
@@ -53,18 +48,14 @@ impl<R> Decoder<R> {
 }
 
 impl<R: BufRead> Decoder<R> {
-    /// Chooses by the first bytes: what the input gives first has to be 18 bytes or more, unless it is shorter.
+    /// Chooses by the first bytes: what the input gives first has to be [`MAGIC`](super::MAGIC) bytes or more, unless it is
+    /// shorter.
     pub fn new(mut input: R, zstd_window_log: u32) -> Result<Self> {
         let start = input.fill_buf().map_err(Error::from)?;
         Ok(match Compression::detect(start) {
             Compression::None => Self::Plain(input),
             Compression::Gzip => Self::Gzip(Gunzip::new(input)),
-            Compression::Zstd => {
-                let turn = Turn::wait(start);
-                let mut decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(format_error)?;
-                decoder.window_log_max(zstd_window_log).map_err(format_error)?;
-                Self::Zstd { decoder, _turn: turn }
-            }
+            Compression::Zstd => Self::Zstd(Unzstd::new(input, zstd_window_log).map_err(format_error)?),
             Compression::Xz => {
                 let stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)
                     .map_err(|error| Error::refused(format!("xz: {error}")))?;
@@ -82,7 +73,7 @@ impl<R: BufRead> Decoder<R> {
             let result = match self {
                 Self::Plain(input) => return input.read(&mut out[at..]),
                 Self::Gzip(decoder) => decoder.decode(out, at),
-                Self::Zstd { decoder, .. } => decoder.read(&mut out[at..]),
+                Self::Zstd(decoder) => decoder.decode(&mut out[at..]),
                 Self::Xz(decoder) => decoder.read(&mut out[at..]),
                 Self::Bzip2(decoder) => decoder.read(&mut out[at..]),
             };

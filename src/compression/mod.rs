@@ -5,7 +5,7 @@ mod inflate;
 mod reader;
 #[cfg(test)]
 mod tests;
-mod zstd_window;
+mod unzstd;
 
 use std::io::{self, BufReader, Read};
 
@@ -25,9 +25,6 @@ pub const ZSTD_WINDOW_LOG: u32 = 27;
 
 /// How many bytes [`Compression::detect`] looks at.
 pub const MAGIC: usize = 6;
-
-/// How many bytes tell what a stream will need.
-const START: usize = 18;
 
 /// How a layer is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,7 +93,7 @@ pub fn decompress<'a>(
     zstd_window_log: u32,
 ) -> Result<(Box<dyn Read + Send + 'a>, Compression)> {
     let mut blob = BufReader::with_capacity(BUFFER, blob);
-    let mut start = [0; START];
+    let mut start = [0; MAGIC];
     let have = peek(&mut blob, &mut start)?;
     let blob = io::Cursor::new(start).take(have as u64).chain(blob);
     let decoder = Decoder::new(blob, zstd_window_log)?;
