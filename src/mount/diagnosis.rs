@@ -13,7 +13,7 @@ use crate::sys::file_system::{Kind, folds_case};
 use crate::sys::proc;
 
 /// What a state root should be on, for every message that sends it elsewhere.
-const ADVICE: &str = "keep the state root on ext4, xfs (ftype=1) or btrfs";
+pub(super) const ADVICE: &str = "keep the state root on ext4, xfs (ftype=1) or btrfs";
 
 /// The kernel's error as ours: what we make of it first, then the call and the kernel's own words as its cause.
 pub(super) fn explain(mount: &OverlayMount, error: &SysError, messages: &[String]) -> Error {

@@ -15,6 +15,7 @@ mod namespaces;
 mod options;
 mod plan;
 mod probe;
+mod storage;
 
 pub mod mountinfo;
 
@@ -27,6 +28,7 @@ pub use holders::holders;
 pub use namespaces::{MountedAt, live_views, own_views};
 pub use plan::{MAX_LOWERS, PlanLayer, lowest_to_merge, plan_layers};
 pub use probe::explain;
+pub use storage::check_storage;
 
 use crate::error::{Error, Result};
 use crate::sys::dir::Dir;

@@ -58,9 +58,11 @@ pub(super) struct NewImage<'a> {
 impl<'a> Run<'a> {
     pub fn begin(rootlay: &'a Rootlay, limits: Limits, oddities: Oddities) -> Result<Self> {
         crate::mount::check_capabilities()?;
+        let staging = rootlay.store.stage()?;
+        crate::mount::check_storage(staging.dir())?;
         Ok(Self {
             store: &rootlay.store,
-            staging: rootlay.store.stage()?,
+            staging,
             progress: &*rootlay.progress,
             cancel: &rootlay.cancel,
             limits,

@@ -86,6 +86,7 @@ impl Rootlay {
         }
         let target = request.target.as_ref().map(|path| Target::open(&self.store, path, &self.cancel)).transpose()?;
         let staging = self.store.stage()?;
+        mount::check_storage(staging.dir())?;
         let chosen = self.choose(&staging, &request)?;
         let stack = part(&chosen.image.diff_ids, request.upto)?.to_vec();
         let named = Keep::of_image(&chosen.image);
@@ -206,6 +207,7 @@ impl Rootlay {
             return Err(super::views::no_such_view(name));
         }
         let staging = self.store.stage()?;
+        mount::check_storage(staging.dir())?;
         staging.rely_on(lowers::items(&record.stack))?;
         let target = record.target.as_ref().map(|path| Target::open(&self.store, path, &self.cancel)).transpose()?;
         let named = Keep::of_view(&record);

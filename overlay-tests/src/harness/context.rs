@@ -59,6 +59,20 @@ impl Context {
         target
     }
 
+    /// The same, made in an unusual way.
+    pub fn mount_image_with(&self, file_system: &str, how: &[&str], size: &str) -> PathBuf {
+        let target = self.fresh_dir(file_system);
+        sandbox::mount_image_with(file_system, how, &self.fresh("image"), &target, size);
+        target
+    }
+
+    /// An overlay whose directories lie on the tmpfs, mounted in the scratch directory.
+    pub fn mount_overlay(&self) -> PathBuf {
+        let target = self.fresh_dir("merged");
+        sandbox::mount_overlay(&self.fresh_dir("below"), &target);
+        target
+    }
+
     /// The official images.
     pub fn images(&self) -> PathBuf {
         needs::images().canonicalize().unwrap()

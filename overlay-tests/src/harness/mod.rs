@@ -22,7 +22,7 @@ mod store_listing;
 pub use case::Case;
 pub use context::Context;
 pub use deny::Denied;
-pub use needs::Need;
+pub use needs::{Need, OLD_XFS};
 pub use process::run_suite;
 pub use rootlay::Output;
 pub use row::Row;

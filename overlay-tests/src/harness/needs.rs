@@ -2,7 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::{env, fs};
+
+/// What makes `mkfs.xfs` leave out types of directory entries, and all that needs version 5.
+pub const OLD_XFS: &[&str] = &["-m", "crc=0,finobt=0,rmapbt=0,reflink=0", "-n", "ftype=0"];
 
 /// Something that not every machine has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +25,8 @@ pub enum Need {
     Images,
     /// A kernel of at least this version: for behaviour of the kernel itself, which has no probe.
     Kernel(u32, u32),
+    /// A kernel that still mounts xfs of version 4, the only one that can do without `ftype`.
+    OldXfs,
     /// A kernel that lets root make user namespaces; in a chroot none does.
     UserNamespaces,
 }
@@ -38,6 +44,7 @@ impl Need {
             Self::FileSystem(name) => (has_file_system(name), format!("the file system {name}")),
             Self::Images => (images().is_dir(), "OVERLAY_TESTS_IMAGES".to_owned()),
             Self::Kernel(major, minor) => (kernel() >= (major, minor), format!("Linux {major}.{minor}")),
+            Self::OldXfs => (mounts_old_xfs(), "a kernel with xfs of version 4".to_owned()),
             Self::UserNamespaces => (makes_user_namespaces(), "user namespaces".to_owned()),
         };
         (!met).then_some(what)
@@ -45,7 +52,7 @@ impl Need {
 
     /// Whether nobody is blamed where it is not there: no package brings it, or one that is too much to ask for.
     pub(super) fn is_of_the_machine(self) -> bool {
-        matches!(self, Self::Docker | Self::Images | Self::Kernel(..) | Self::UserNamespaces)
+        matches!(self, Self::Docker | Self::Images | Self::Kernel(..) | Self::OldXfs | Self::UserNamespaces)
     }
 }
 
@@ -74,6 +81,21 @@ fn has_file_system(name: &str) -> bool {
     let known = known.lines().any(|line| line.split_whitespace().last() == Some(name));
     // A module may be loaded by the mount itself; without the tool to make one there is none.
     name == "tmpfs" || (in_path(&format!("mkfs.{name}")) && (known || Path::new("/sbin/modprobe").exists()))
+}
+
+/// There is no probe but a mount, which goes with the namespace that it is made in.
+fn mounts_old_xfs() -> bool {
+    let try_it = || -> std::io::Result<bool> {
+        let dir = tempfile::tempdir()?;
+        let (image, target) = (dir.path().join("image"), dir.path().join("target"));
+        fs::File::create(&image)?.set_len(512 << 20)?;
+        fs::create_dir(&target)?;
+        let made = Command::new("mkfs.xfs").arg("-q").args(OLD_XFS).arg(&image).output()?;
+        let mount = Command::new("unshare").args(["-m", "mount", "-o", "loop"]).arg(&image).arg(&target).output()?;
+        Ok(made.status.success() && mount.status.success())
+    };
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    *FOUND.get_or_init(|| try_it().unwrap_or(false))
 }
 
 fn makes_user_namespaces() -> bool {

@@ -63,16 +63,22 @@ fn run_case(case: &Case) -> Result<(), Failed> {
         let mut text = Vec::new();
         reader.read_to_end(&mut text).map(|_| String::from_utf8_lossy(&text).into_owned())
     });
-    let status = wait(&mut child, case.timeout)?;
+    let timeout = case.timeout * patience();
+    let status = wait(&mut child, timeout)?;
     let output = output.join().map_err(|_| "the reader of the output panicked")??;
     // The mounts went with the namespace; what is left is the empty directory itself.
     let left = fs::read_dir(scratch.path())?.count();
     match status {
-        None => Err(format!("{output}\nno end after {} s", case.timeout.as_secs()).into()),
+        None => Err(format!("{output}\nno end after {} s", timeout.as_secs()).into()),
         Some(status) if !status.success() => Err(format!("{output}\n{status}").into()),
         Some(_) if left != 0 => Err(format!("{output}\n{left} files left in the scratch directory").into()),
         Some(_) => Ok(()),
     }
+}
+
+/// `OVERLAY_TESTS_PATIENCE`: how many times slower than usual this machine is.
+fn patience() -> u32 {
+    env::var("OVERLAY_TESTS_PATIENCE").ok().and_then(|value| value.parse().ok()).unwrap_or(1)
 }
 
 fn wait(child: &mut Child, timeout: Duration) -> io::Result<Option<ExitStatus>> {

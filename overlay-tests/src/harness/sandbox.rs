@@ -47,14 +47,32 @@ fn prepare(scratch: &Path, case: &Case) {
     let chosen = env::var("OVERLAY_TESTS_FS").ok();
     match case.file_system.or(chosen.as_deref()).unwrap_or("tmpfs") {
         "tmpfs" => {}
+        "overlay" => mount_overlay(scratch, &state),
         file_system => mount_image(file_system, &scratch.join("state.img"), &state, "1G"),
     }
 }
 
+/// As in a container: what is below lies on the tmpfs.
+pub(super) fn mount_overlay(scratch: &Path, target: &Path) {
+    let [lower, upper, work] = ["lower", "upper", "work"].map(|name| scratch.join(format!("overlay/{name}")));
+    for dir in [&lower, &upper, &work] {
+        fs::create_dir_all(dir).unwrap();
+    }
+    let options = format!("lowerdir={},upperdir={},workdir={}", lower.display(), upper.display(), work.display());
+    mount(Some("overlay"), target, Some("overlay"), MsFlags::empty(), Some(options.as_str())).unwrap();
+}
+
 /// Makes a file system in a file and mounts it; the loop device goes with the mount.
 pub(super) fn mount_image(file_system: &str, image: &Path, target: &Path, size: &str) {
+    mount_image_with(file_system, &[], image, target, size);
+}
+
+/// The same with more arguments for `mkfs`.
+pub(super) fn mount_image_with(file_system: &str, how: &[&str], image: &Path, target: &Path, size: &str) {
     run("truncate", &[OsStr::new("-s"), OsStr::new(size), image.as_os_str()]);
-    run(&format!("mkfs.{file_system}"), &[OsStr::new("-q"), image.as_os_str()]);
+    let how = how.iter().map(OsStr::new);
+    let arguments: Vec<&OsStr> = [OsStr::new("-q")].into_iter().chain(how).chain([image.as_os_str()]).collect();
+    run(&format!("mkfs.{file_system}"), &arguments);
     let arguments = [OsStr::new("-o"), OsStr::new("loop"), image.as_os_str(), target.as_os_str()];
     run("mount", &arguments);
 }

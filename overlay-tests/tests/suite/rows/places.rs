@@ -8,7 +8,7 @@ use overlay_tests::cases;
 use overlay_tests::fixture::{
     Compression, Entry, Image, Layer, dir, file, hardlink, media, opaque, pax_entry, pax_record, symlink, whiteout,
 };
-use overlay_tests::harness::{Case, Context, Need, StoreListing};
+use overlay_tests::harness::{Case, Context, Need, OLD_XFS, Output, StoreListing};
 use overlay_tests::tree::{names, read_tree};
 
 pub fn cases() -> Vec<Case> {
@@ -20,7 +20,10 @@ pub fn cases() -> Vec<Case> {
         row_155_odd_state_roots;
         row_166_no_xattrs;
         row_170_state_root_is_private;
-        row_021_store_on_an_overlay => Need::Kernel(6, 8)
+        row_021_store_on_an_overlay => Need::Kernel(6, 8);
+        row_021_store_on_an_overlay_of_any_kernel;
+        row_166_ext4_without_entry_types => Need::FileSystem("ext4");
+        row_166_xfs_without_ftype => Need::FileSystem("xfs"), Need::OldXfs
     ];
     for (name, file_system) in
         [("row_166_ext4", "ext4"), ("row_166_xfs", "xfs"), ("row_166_btrfs", "btrfs"), ("row_166_tmpfs", "tmpfs")]
@@ -166,14 +169,44 @@ fn row_170_state_root_is_private(context: &Context) {
 
 /// Inside of a container: no device 0:0 can be made there.
 fn row_021_store_on_an_overlay(context: &Context) {
-    let [lower, upper, work, merged] = ["lower", "upper", "work", "merged"].map(|name| context.fresh_dir(name));
-    let options = format!("lowerdir={},upperdir={},workdir={}", lower.display(), upper.display(), work.display());
-    let flags = nix::mount::MsFlags::empty();
-    nix::mount::mount(Some("overlay"), &merged, Some("overlay"), flags, Some(options.as_str())).unwrap();
+    let root = context.mount_overlay().join("root");
+    let output = shows_demanding_or_refuses(context, &root);
+    assert!(output.is_none(), "{output:?}");
+}
+
+/// Before Linux 6.7 the marks of an overlay cannot be set on another one, before 6.8 they mean nothing.
+fn row_021_store_on_an_overlay_of_any_kernel(context: &Context) {
+    let root = context.mount_overlay().join("root");
+    if let Some(output) = shows_demanding_or_refuses(context, &root) {
+        assert!(output.one_line().contains("overlay"), "{}", output.stderr);
+    }
+}
+
+/// Row 166: without types of entries the kernel takes whiteouts for files when it lists a directory.
+fn row_166_ext4_without_entry_types(context: &Context) {
+    let root = context.mount_image_with("ext4", &["-O", "^filetype"], "64M").join("root");
+    let output = shows_demanding_or_refuses(context, &root).expect("expected a refusal");
+    assert!(output.one_line().contains("types of directory entries"), "{}", output.stderr);
+}
+
+/// The same, as it is met: file systems of before 2014.
+fn row_166_xfs_without_ftype(context: &Context) {
+    let root = context.mount_image_with("xfs", OLD_XFS, "512M").join("root");
+    let output = shows_demanding_or_refuses(context, &root).expect("expected a refusal");
+    assert!(output.one_line().contains("types of directory entries"), "{}", output.stderr);
+}
+
+/// Loads and mounts on a state root that may not be fit for it: the right tree, or exit code 4, never another tree.
+fn shows_demanding_or_refuses(context: &Context, root: &Path) -> Option<Output> {
     let layout = context.fresh("layout");
     let id = Image::of(demanding()).write_oci(&layout).image_id;
-    let root = merged.join("root");
-    context.output(&mut context.command_on(&root, ["load", &format!("oci:{}", layout.display())])).ok();
-    let stdout = context.output(&mut context.command_on(&root, ["mount", &id])).ok();
-    assert_eq!(names(&read_tree(stdout.trim_end().as_ref()).unwrap()), DEMANDED);
+    let run = |arguments: &[&str]| context.output(&mut context.command_on(root, arguments));
+    let output = run(&["load", &format!("oci:{}", layout.display())]);
+    if output.code == 0 {
+        let merged = run(&["mount", &id]).ok();
+        assert_eq!(names(&read_tree(merged.trim_end().as_ref()).unwrap()), DEMANDED);
+        return None;
+    }
+    assert_eq!(run(&["images", "-q"]).ok(), "");
+    Some(output.exits(4))
 }
