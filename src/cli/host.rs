@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use caps::{CapSet, Capability};
+use rootlay::Result;
 use rootlay::cancel::Cancel;
-use rootlay::ops::{Options, Registries, RegistryOptions, Rootlay};
+use rootlay::ops::{Options, Privileges, Registries, RegistryOptions, Rootlay};
 use rootlay::progress::Progress as _;
-use rootlay::{Error, ErrorKind, Result};
 
 use super::commands::pull::count;
+use super::grammar::Global;
 use super::printable;
 use super::progress::Screen;
 
@@ -20,18 +20,6 @@ const DEFAULT_ROOT: &str = "/var/lib/rootlay";
 
 /// The highest descriptor for which there is room from the start.
 const HIGHEST_DESCRIPTOR: i32 = 1023;
-
-/// What the work cannot do without: overlay mounts keep the credentials of their mounter for every later access.
-const NEEDED: [Capability; 8] = [
-    Capability::CAP_SYS_ADMIN,
-    Capability::CAP_MKNOD,
-    Capability::CAP_CHOWN,
-    Capability::CAP_DAC_OVERRIDE,
-    Capability::CAP_DAC_READ_SEARCH,
-    Capability::CAP_FOWNER,
-    Capability::CAP_FSETID,
-    Capability::CAP_SETFCAP,
-];
 
 /// What `--threads` or its variable says. An empty variable is an unset one.
 #[derive(Debug, Clone, Copy)]
@@ -53,15 +41,17 @@ impl FromStr for Threads {
 pub struct Host {
     root: PathBuf,
     threads: Option<NonZero<usize>>,
+    privileges: Privileges,
     screen: Arc<Screen>,
     cancel: Cancel,
 }
 
 impl Host {
     /// Collects them. Nothing is touched yet.
-    pub fn new(root: Option<PathBuf>, threads: Option<Threads>, screen: Arc<Screen>, cancel: Cancel) -> Self {
-        let root = root_of(root, std::env::var_os("ROOTLAY_ROOT"));
-        Self { root, threads: threads.and_then(|Threads(threads)| threads), screen, cancel }
+    pub fn new(global: &Global, privileges: Privileges, screen: Arc<Screen>, cancel: Cancel) -> Self {
+        let root = root_of(global.root.clone(), std::env::var_os("ROOTLAY_ROOT"));
+        let threads = global.threads.and_then(|Threads(threads)| threads);
+        Self { root, threads, privileges, screen, cancel }
     }
 
     /// Ends the display of progress, before results are printed.
@@ -98,17 +88,10 @@ impl Host {
     /// Opens the state root.
     ///
     /// # Errors
-    /// [`ErrorKind::Permission`] for a user who lacks the capabilities that root has, before anything is touched; and
-    /// what the library says.
+    /// [`Permission`](rootlay::ErrorKind::Permission) if the command lacks a capability that it needs, before anything
+    /// is touched; and what the library says.
     pub fn open(&self) -> Result<Rootlay> {
-        if !rustix::process::geteuid().is_root() {
-            let held = caps::read(None, CapSet::Effective)
-                .map_err(|error| Error::with_source(ErrorKind::Permission, "read the capabilities", error))?;
-            let missing: Vec<Capability> = NEEDED.into_iter().filter(|needed| !held.contains(needed)).collect();
-            if let Some(message) = refusal(&missing) {
-                return Err(Error::new(ErrorKind::Permission, message));
-            }
-        }
+        self.privileges.check()?;
         Rootlay::open(Options {
             root: self.root.clone(),
             threads: self.threads,
@@ -121,10 +104,7 @@ impl Host {
 /// Makes room for the descriptors of an overlay of 500 layers, and of many threads that unpack: more than the usual
 /// soft limit of 1,024. To be called before the first thread starts.
 pub fn prepare_open_files() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // Without it everything but the largest stacks still works.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    rootlay::ops::raise_open_files();
     // The kernel's table of descriptors grows with the highest number. Once threads share it, each step of that growth
     // waits until all processors have let go of the old one, for many milliseconds.
     let _ = rustix::io::fcntl_dupfd_cloexec(std::io::stdin(), HIGHEST_DESCRIPTOR);
@@ -134,14 +114,6 @@ pub fn prepare_open_files() {
 fn root_of(flag: Option<PathBuf>, variable: Option<OsString>) -> PathBuf {
     let variable = variable.filter(|root| !root.is_empty()).map(PathBuf::from);
     flag.or(variable).unwrap_or_else(|| PathBuf::from(DEFAULT_ROOT))
-}
-
-fn refusal(missing: &[Capability]) -> Option<String> {
-    if missing.is_empty() {
-        return None;
-    }
-    let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
-    Some(format!("rootlay must run as root: missing {}", names.join(", ")))
 }
 
 #[cfg(test)]
@@ -163,14 +135,5 @@ mod tests {
         assert_eq!(root_of(None, variable()), PathBuf::from("/variable"));
         assert_eq!(root_of(None, Some(OsString::new())), PathBuf::from("/var/lib/rootlay"));
         assert_eq!(root_of(None, None), PathBuf::from("/var/lib/rootlay"));
-    }
-
-    #[test]
-    fn what_is_missing_is_named_in_one_line() {
-        assert_eq!(refusal(&[]), None);
-        assert_eq!(
-            refusal(&[Capability::CAP_SYS_ADMIN, Capability::CAP_MKNOD]).as_deref(),
-            Some("rootlay must run as root: missing CAP_SYS_ADMIN, CAP_MKNOD")
-        );
     }
 }

@@ -13,6 +13,7 @@ mod listing;
 mod log;
 mod output;
 mod printable;
+mod privileges;
 mod progress;
 mod prompt;
 mod registry;
@@ -59,6 +60,10 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli, args: &[OsString]) -> ExitCode {
     let action = Action::from(cli.command);
+    let (privileges, children) = privileges::of(&action);
+    if let Err(error) = privileges::drop_others(privileges, children) {
+        return end(Err(error.into()), None, args);
+    }
     let screen = Arc::new(Screen::new(mode(&cli.global, action.explains())));
     log::start(cli.global.log_level, action.explains(), &screen);
     let cancel = Cancel::new();
@@ -67,7 +72,7 @@ fn run(cli: Cli, args: &[OsString]) -> ExitCode {
         return end(Err(error.into()), None, args);
     }
     let topic = hints::Topic::of(&action);
-    let host = Host::new(cli.global.root, cli.global.threads, Arc::clone(&screen), cancel);
+    let host = Host::new(&cli.global, privileges, Arc::clone(&screen), cancel);
     let mut out = Output::stdout();
     let outcome = commands::run(action, &host, &mut out);
     screen.finish();

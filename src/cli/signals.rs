@@ -4,6 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use rootlay::cancel::Cancel;
+use rootlay::ops::Privileges;
 use rootlay::{Error, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -24,6 +25,8 @@ pub fn watch(cancel: &Cancel) -> Result<()> {
         Signals::new([SIGINT, SIGTERM]).map_err(|error| Error::io("install the signal handlers", error))?;
     let cancel = cancel.clone();
     let watcher = move || {
+        // It only raises the flag, and ends the process.
+        let _ = Privileges::NONE.drop_others();
         let mut first = None;
         for signal in signals.forever() {
             if first.is_some() {

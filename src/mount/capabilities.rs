@@ -5,7 +5,7 @@ use crate::sys::caps::{Capability, missing};
 
 /// Overlay does every later access to the layers with the credentials of the process that mounted it: one missing
 /// capability would only show when somebody else opens, changes or deletes a file.
-const REQUIRED: [Capability; 8] = [
+pub const MOUNTER: [Capability; 8] = [
     Capability::CAP_DAC_OVERRIDE,
     Capability::CAP_DAC_READ_SEARCH,
     Capability::CAP_CHOWN,
@@ -22,7 +22,7 @@ const REQUIRED: [Capability; 8] = [
 ///
 /// [`ErrorKind::Permission`], with the names of those that are missing.
 pub fn check_capabilities() -> Result<()> {
-    let missing = missing(&REQUIRED)?;
+    let missing = missing(&MOUNTER)?;
     if missing.is_empty() {
         return Ok(());
     }

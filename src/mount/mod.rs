@@ -22,7 +22,7 @@ pub mod mountinfo;
 #[cfg(test)]
 mod tests;
 
-pub use capabilities::check_capabilities;
+pub use capabilities::{MOUNTER, check_capabilities};
 pub use detach::detach;
 pub use holders::holders;
 pub use namespaces::{MountedAt, live_views, own_views};

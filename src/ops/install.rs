@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::lowers::{self, Workspace};
-use super::{Jobs, Limits, Oddities, Rootlay, unpack};
+use super::{Jobs, Limits, Oddities, Privileges, Rootlay, unpack};
 use crate::cancel::Cancel;
 use crate::content::Ingest;
 use crate::error::{ErrorKind, Result};
@@ -57,7 +57,7 @@ pub(super) struct NewImage<'a> {
 
 impl<'a> Run<'a> {
     pub fn begin(rootlay: &'a Rootlay, limits: Limits, oddities: Oddities) -> Result<Self> {
-        crate::mount::check_capabilities()?;
+        Privileges::UNPACK.check()?;
         let staging = rootlay.store.stage()?;
         crate::mount::check_storage(staging.dir())?;
         Ok(Self {

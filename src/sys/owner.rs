@@ -8,6 +8,11 @@ use super::dir::Dir;
 use super::errno::{SysError, SysResult};
 use crate::error::{Error, Result};
 
+/// Whether the process acts as root.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
 /// What a file gets by being created: the process's owner and the mode less the umask.
 #[derive(Debug, Clone, Copy)]
 pub struct Creation {

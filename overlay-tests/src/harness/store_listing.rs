@@ -64,6 +64,14 @@ impl StoreListing {
         paths.filter_map(tail).filter(|path| !path.contains('/')).collect()
     }
 
+    /// All paths with kind and mode, a line each.
+    pub fn modes(&self) -> String {
+        self.0.iter().fold(String::new(), |mut text, (path, node)| {
+            writeln!(text, "{} {:?} {:o}", path.escape_ascii(), std::mem::discriminant(&node.kind), node.mode).unwrap();
+            text
+        })
+    }
+
     /// All paths, a line each, for messages.
     pub fn paths(&self) -> String {
         self.0.iter().fold(String::new(), |mut text, (path, node)| {

@@ -10,6 +10,7 @@ mod official;
 mod older_kernels;
 mod peers;
 mod plans;
+mod privileges;
 mod property;
 mod registry;
 mod repository;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
             older_kernels::cases(),
             views::cases(),
             plans::cases(),
+            privileges::cases(),
             writable::cases(),
             in_use::cases(),
             store::cases(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use rootlay::oci::{Platform, Reference};
-use rootlay::ops::{Access, Flag, MountRequest, Rootlay, ViewInfo};
+use rootlay::ops::{Access, Flag, MountRequest, Privileges, Rootlay, ViewInfo};
 use rootlay::{ErrorKind, Result};
 
 use super::super::failure::{Failure, Outcome};
@@ -71,6 +71,11 @@ impl MountArgs {
         self.image.is_none()
     }
 
+    /// Whether views are listed.
+    pub fn is_list(&self) -> bool {
+        self.image.is_none() && self.name.is_none()
+    }
+
     /// Whether the target is the caller's.
     pub fn names_target(&self) -> bool {
         self.target.is_some()
@@ -111,6 +116,8 @@ pub fn run(args: MountArgs, host: &Host, out: &mut Output) -> Outcome {
         Task::Again(name) => host.open()?.remount(&name)?,
         Task::New(request, pull) => mount(&host.open()?, host, request, pull)?,
     };
+    // The superblock has what it needs.
+    Privileges::NONE.drop_others()?;
     host.settle();
     out.raw_line(view.target.as_os_str().as_bytes())
 }

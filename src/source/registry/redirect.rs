@@ -3,8 +3,8 @@
 use reqwest::header::LOCATION;
 use reqwest::{Client, Method, RequestBuilder, Response, Url};
 
-use super::answer;
 use super::retry::Trouble;
+use super::runtime;
 use crate::error::{Error, ErrorKind};
 
 const MAX_REDIRECTS: usize = 10;
@@ -22,7 +22,7 @@ pub async fn send(
     for _ in 0..=MAX_REDIRECTS {
         own &= url.origin() == first;
         let request = prepare(client.request(method.clone(), url.clone()), own);
-        let response = request.send().await.map_err(|error| answer::network(&host_of(&url), error))?;
+        let response = runtime::send(request, &host_of(&url)).await?;
         if !leads_on(&response) {
             return Ok(response);
         }

@@ -4,15 +4,19 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio::task::AbortHandle;
+use reqwest::{RequestBuilder, Response};
+use tokio::task::{AbortHandle, JoinSet};
 
+use super::answer;
+use super::retry::Trouble;
 use crate::cancel::Cancel;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::sys::caps;
 
 /// How often the cancel flag is looked at while nothing happens.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Threads that keep connections going.
+/// Threads that keep connections going. They look names up, connect, speak TLS and HTTP, and have no capabilities.
 #[derive(Debug)]
 pub struct Runtime {
     /// Only taken when this is dropped.
@@ -27,6 +31,7 @@ impl Runtime {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("registry")
+            .on_thread_start(drop_capabilities)
             .enable_all()
             .build()
             .map_err(|error| Error::io("start the network threads", error))?;
@@ -66,6 +71,34 @@ impl Runtime {
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         self.handle.spawn(work).abort_handle()
     }
+}
+
+/// Where this fails, [`send`] refuses to go on.
+fn drop_capabilities() {
+    if let Err(error) = caps::drop_all() {
+        tracing::debug!(%error, "a network thread keeps its capabilities");
+    }
+}
+
+/// Sends a request from one of the runtime's threads, and waits for the head of the answer. Whoever asks may have
+/// capabilities, so it must not connect or speak TLS itself.
+///
+/// # Errors
+/// Those of the network, told of `host`; `Permission` if the threads could not drop their capabilities.
+pub async fn send(request: RequestBuilder, host: &str) -> Result<Response, Trouble> {
+    // Ends with whoever waits for it.
+    let mut task = JoinSet::new();
+    task.spawn(async move {
+        if !caps::holds_none()? {
+            let message = "the network threads cannot drop their capabilities: a sandbox forbids capset";
+            return Err(Error::new(ErrorKind::Permission, message));
+        }
+        Ok(request.send().await)
+    });
+    let Some(Ok(sent)) = task.join_next().await else {
+        return Err(Error::new(ErrorKind::Failed, format!("{host}: the network threads have ended")).into());
+    };
+    sent?.map_err(|error| answer::network(host, error))
 }
 
 impl Drop for Runtime {

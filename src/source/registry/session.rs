@@ -18,7 +18,7 @@ use super::options::Tls;
 use super::retry::{Patience, Remedy, Trouble};
 use super::tokens::{Tokens, Wish};
 use super::transport::{Use, is_loopback};
-use super::{EXPLAIN, Shared, redirect};
+use super::{EXPLAIN, Shared, redirect, runtime};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How often one request is sent because the registry wants (other) credentials.
@@ -224,12 +224,12 @@ impl Session {
     /// Sends a request with its body, for as long as it takes, but not while nothing moves.
     async fn upload(&self, request: RequestBuilder, payload: Payload, patience: Duration) -> Result<Response, Trouble> {
         let Payload { body, len, taken } = payload;
-        let mut answer = pin!(request.header(CONTENT_LENGTH, len).body(body).send());
+        let mut answer = pin!(runtime::send(request.header(CONTENT_LENGTH, len).body(body), &self.api_host));
         let mut before = 0;
         loop {
             let patience = if before > 0 && before == len { patience * LOOKING } else { patience };
             if let Ok(result) = tokio::time::timeout(patience, &mut answer).await {
-                return result.map_err(|error| answer::network(&self.api_host, error));
+                return result;
             }
             let now = taken.load(Ordering::Relaxed);
             if now == before {

@@ -11,6 +11,7 @@ use super::answer::{self, Subject};
 use super::credentials::{Credentials, Found};
 use super::redirect::{self, host_of};
 use super::retry::{Remedy, Trouble};
+use super::runtime;
 use super::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -139,7 +140,7 @@ async fn send(
             ("refresh_token", token.reveal()),
         ];
         let host = host_of(&realm);
-        return client.post(realm).form(&form).send().await.map_err(|error| answer::network(&host, error));
+        return runtime::send(client.post(realm).form(&form), &host).await;
     }
     {
         let mut query = realm.query_pairs_mut();

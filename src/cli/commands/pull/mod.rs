@@ -84,6 +84,11 @@ pub fn run(args: PullArgs, host: &Host, out: &mut Output) -> Outcome {
 }
 
 impl PullArgs {
+    /// Whether nothing is fetched.
+    pub fn only_asks(&self) -> bool {
+        self.dry_run || self.check
+    }
+
     /// What another command wants of a pull.
     pub fn of(platform: Option<Platform>, limits: Vec<Limit>, strict: bool) -> Self {
         Self { platform, limits, strict, ..Self::default() }

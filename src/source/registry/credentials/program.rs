@@ -19,6 +19,7 @@ use super::Credentials;
 use crate::cancel::Cancel;
 use crate::source::registry::secret::Secret;
 use crate::sys::errno::escape;
+use crate::sys::open_files;
 
 /// How long a helper may take: somebody may have to type a passphrase.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -187,16 +188,13 @@ impl Programs {
         }
         let program = PathBuf::from(file_name(name));
         let program = self.dir.as_ref().map_or(program.clone(), |dir| dir.join(program));
-        let mut child = Command::new(program)
-            .arg(verb)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => Failure::Missing,
-                _ => other(&error),
-            })?;
+        let mut command = Command::new(program);
+        command.arg(verb).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        open_files::restore_in(&mut command);
+        let mut child = command.spawn().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Failure::Missing,
+            _ => other(&error),
+        })?;
         let stdin = child.stdin.take();
         // A helper may end without reading its input, and may write before it reads.
         thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(&input)));
