@@ -101,6 +101,14 @@ impl Host {
     }
 }
 
+/// Lets whoever started the program say what others may do with new files, but not that their owner may do nothing:
+/// root without capabilities could not read its own records.
+pub fn prepare_umask() {
+    use rustix::fs::Mode;
+    let given = rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    rustix::process::umask(given - Mode::RWXU);
+}
+
 /// Makes room for the descriptors of an overlay of 500 layers, and of many threads that unpack: more than the usual
 /// soft limit of 1,024. To be called before the first thread starts.
 pub fn prepare_open_files() {

@@ -67,6 +67,7 @@ fn run(cli: Cli, args: &[OsString]) -> ExitCode {
     let screen = Arc::new(Screen::new(mode(&cli.global, action.explains())));
     log::start(cli.global.log_level, action.explains(), &screen);
     let cancel = Cancel::new();
+    host::prepare_umask();
     host::prepare_open_files();
     if let Err(error) = signals::watch(&cancel) {
         return end(Err(error.into()), None, args);

@@ -82,7 +82,7 @@ impl Ingest {
         let staging = staging.try_clone()?;
         loop {
             let name = format!("blob-{}-{}", expected.short(), NEXT.fetch_add(1, Ordering::Relaxed));
-            match staging.create_file(name.as_bytes(), 0o644) {
+            match staging.create_file(name.as_bytes(), 0o600) {
                 Ok(file) => {
                     set_room_aside(&file, size);
                     return Ok(Self::begin(staging, name, Target::Staged(file), expected, size));

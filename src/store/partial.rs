@@ -28,7 +28,7 @@ impl Store {
         let tried = || format!("partial download of {blob}");
         loop {
             check()?;
-            let mut file = dir.open_or_create_file(name.as_bytes(), 0o644).context(tried)?;
+            let mut file = dir.open_or_create_file(name.as_bytes(), 0o600).context(tried)?;
             if !lock::try_lock(&file, Mode::Exclusive, &name)? {
                 drop(file);
                 std::thread::sleep(POLL);
@@ -65,7 +65,7 @@ impl Store {
         if !dir.exists(name.as_bytes())? {
             return Ok(());
         }
-        let file: File = dir.open_or_create_file(name.as_bytes(), 0o644).context(tried)?;
+        let file: File = dir.open_or_create_file(name.as_bytes(), 0o600).context(tried)?;
         if !lock::try_lock(&file, Mode::Exclusive, &name)? || !is_named(&dir, &name, &file)? {
             return Ok(());
         }

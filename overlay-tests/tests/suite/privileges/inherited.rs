@@ -1,7 +1,7 @@
 //! What comes from whoever starts the program, and what goes on to those that it starts.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use overlay_tests::cases;
@@ -19,6 +19,7 @@ pub fn cases() -> Vec<Case> {
         helpers_get_the_limit_of_open_files_back;
         helpers_inherit_no_capability;
         closed_descriptors_do_not_become_files_of_the_store;
+        the_umask_has_no_effect_on_the_store;
         ignored_signals_do_no_harm
     ]
 }
@@ -119,6 +120,34 @@ fn closed_descriptors_do_not_become_files_of_the_store(context: &Context) {
     let expected = apply_stack(&layers()).unwrap();
     let lines = differences(&expected, &context.tree_of_loaded(&id), Nlink::Compare);
     assert!(lines.is_empty(), "{}", lines.join("\n"));
+}
+
+fn the_umask_has_no_effect_on_the_store(context: &Context) {
+    let source = write(context);
+    let id = load(context);
+    let listing = |umask: u32| {
+        let root = context.root();
+        let old = nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(umask));
+        context.rootlay(["load", &source]).ok();
+        context.rootlay(["mount", "-w", "--name", "w", &id]).ok();
+        context.rootlay(["umount", "w"]).ok();
+        nix::sys::stat::umask(old);
+        assert_eq!(fs::metadata(&root).unwrap().mode() & 0o7777, 0o700, "{umask:o}");
+        let listing = StoreListing::read(&root);
+        fs::remove_dir_all(&root).unwrap();
+        listing
+    };
+    let expected = modes(&listing(0o022));
+    for umask in [0o000, 0o027, 0o077, 0o777] {
+        let found = modes(&listing(umask));
+        let other: Vec<_> = found.lines().zip(expected.lines()).filter(|(one, other)| one != other).collect();
+        assert!(other.is_empty() && found.len() == expected.len(), "{umask:o}: {other:#?}");
+    }
+}
+
+/// Paths with kind and mode, a line each; content has times in it.
+fn modes(listing: &StoreListing) -> String {
+    listing.modes()
 }
 
 /// As `nohup` and background jobs of scripts start it.
