@@ -23,6 +23,10 @@ use crate::sys::errno::{SysError, escape};
 const MAX_MEMBERS: usize = 1_000_000;
 /// The most bytes of long names and extended headers of one member, as Go's reader has it.
 const MAX_HEADERS: u64 = 1 << 20;
+/// The longest name that is kept: no path is longer, so nobody asks for it.
+const MAX_NAME: usize = 4096;
+/// Most bytes of all names and of all targets of links.
+const MAX_NAMES: usize = 128 << 20;
 /// The longest chain of links.
 const MAX_LINKS: usize = 8;
 
@@ -44,6 +48,15 @@ enum Member {
     Other,
 }
 
+impl Member {
+    fn target_length(&self) -> usize {
+        match self {
+            Self::Link(Some(target)) => target.len(),
+            _ => 0,
+        }
+    }
+}
+
 impl Archive {
     /// Reads all headers. Of two members with one name the later counts, as if the archive were unpacked.
     ///
@@ -56,6 +69,7 @@ impl Archive {
         let budget = Rc::new(Cell::new(MAX_HEADERS));
         let mut reader = tar::Archive::new(Headers { file: Arc::clone(&file), at: 0, budget: Rc::clone(&budget) });
         let mut members = HashMap::new();
+        let mut bytes_of_names = 0;
         for entry in reader.entries_with_seek().map_err(fail)? {
             cancel.check()?;
             let entry = entry.map_err(|error| bad_tar(&error, members.is_empty()))?;
@@ -78,7 +92,11 @@ impl Archive {
                 return Err(Error::refused(format!("truncated: member `{}` is cut", escape(&name))));
             }
             // A name that leads out of the archive cannot be asked for.
-            if let Some(name) = join(b"", &name) {
+            if let Some(name) = join(b"", &name).filter(|name| name.len() <= MAX_NAME) {
+                bytes_of_names += name.len() + member.target_length();
+                if bytes_of_names > MAX_NAMES {
+                    return Err(Error::refused(format!("names of members of more than {MAX_NAMES} bytes")));
+                }
                 members.insert(name, member);
             }
         }

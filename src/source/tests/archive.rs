@@ -33,6 +33,21 @@ fn get(archive: &Archive, path: &str) -> Result<Option<String>> {
 const FILE: EntryType = EntryType::Regular;
 
 #[test]
+fn row_136_names_longer_than_a_path_are_not_kept() {
+    let [longest, longer] = ["ff", "fff"].map(|name| "d/".repeat(2047) + name);
+    let mut builder = tar::Builder::new(Vec::new());
+    for name in [&longest, &longer] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(1);
+        builder.append_data(&mut header, name, &b"A"[..]).unwrap();
+    }
+    let archive = index(&builder.into_inner().unwrap()).unwrap();
+    assert_eq!((longest.len(), longer.len()), (4096, 4097));
+    assert_eq!(get(&archive, &longest).unwrap().as_deref(), Some("A"));
+    assert_eq!(get(&archive, &longer).unwrap(), None);
+}
+
+#[test]
 fn row_132_links_are_followed_inside_the_archive_only() {
     let (soft, hard) = (EntryType::Symlink, EntryType::Link);
     let archive = index(&tar(&[
