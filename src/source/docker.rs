@@ -3,7 +3,7 @@
 //! Such an archive has no manifests, so one is made for each image; the configuration is kept byte by byte, since
 //! its digest is the image ID. Archives from before Docker 1.10 have no `manifest.json` either: see `legacy`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{Cursor, Read};
 use std::sync::Arc;
 
@@ -110,11 +110,11 @@ fn image(archive: &Archive, synthesis: &mut Synthesis<'_>, entry: &Entry) -> Res
     let layers = entry.layers.iter().zip(&config.diff_ids);
     check_complete(archive, layers.clone())?;
     let layers = layers.map(|(path, diff_id)| synthesis.layer(checked(path)?, diff_id)).collect::<Result<_>>()?;
-    let mut names = Vec::new();
+    let (mut names, mut known) = (Vec::new(), HashSet::new());
     for text in &entry.repo_tags {
         let name = text.parse::<Reference>().map_err(|error| Error::refused(format!("RepoTags: {error}")))?;
         let name = name.with_default_tag();
-        if !names.contains(&name) {
+        if known.insert(name.clone()) {
             names.push(name);
         }
     }

@@ -1,5 +1,8 @@
 //! Which images of a source a specification means.
 
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+
 use serde::Serialize;
 
 use super::resolve::platform_of;
@@ -7,7 +10,13 @@ use super::synthesis::to_json;
 use super::{Candidate, Kind, Source, SourceSpec, names};
 use crate::error::{Error, ErrorKind, Result};
 use crate::oci::media_type::{OCI_INDEX, is_manifest};
-use crate::oci::{Descriptor, Platform, Reference};
+use crate::oci::{Descriptor, Digest, Platform, Reference};
+
+/// Most names that images get at once. Each is looked up among all names that there are.
+const MAX_NAMES: usize = 5000;
+
+/// How many images an error names, and how many names of each.
+const MAX_LABELS: usize = 30;
 
 /// The images of `source` that `spec` means, each once.
 ///
@@ -24,6 +33,15 @@ pub fn select(source: &dyn Source, spec: &SourceSpec) -> Result<Vec<Candidate>> 
     if images.is_empty() {
         return Err(Error::refused("no image in it"));
     }
+    let selected = selected(source, spec, images)?;
+    let names: usize = selected.iter().map(|image| image.names.len()).sum();
+    if names > MAX_NAMES {
+        return Err(Error::refused(format!("{names} names of images, the limit is {MAX_NAMES}")));
+    }
+    Ok(selected)
+}
+
+fn selected(source: &dyn Source, spec: &SourceSpec, images: Vec<Candidate>) -> Result<Vec<Candidate>> {
     match spec {
         SourceSpec::DockerArchive { reference: Some(name), .. } => docker_image(images, name),
         SourceSpec::DockerArchive { reference: None, .. } => Ok(merged(images)),
@@ -41,15 +59,17 @@ pub fn select(source: &dyn Source, spec: &SourceSpec) -> Result<Vec<Candidate>> 
 /// Candidates with the same digest become one with the names of all.
 fn merged(images: Vec<Candidate>) -> Vec<Candidate> {
     let mut all: Vec<Candidate> = Vec::new();
+    let mut places: HashMap<Digest, (usize, HashSet<Reference>)> = HashMap::new();
     for image in images {
-        match all.iter_mut().find(|known| known.descriptor.digest == image.descriptor.digest) {
-            None => all.push(image),
-            Some(known) => {
-                for name in image.names {
-                    if !known.names.contains(&name) {
-                        known.names.push(name);
-                    }
-                }
+        match places.entry(image.descriptor.digest.clone()) {
+            Entry::Vacant(place) => {
+                place.insert((all.len(), image.names.iter().cloned().collect()));
+                all.push(image);
+            }
+            Entry::Occupied(mut place) => {
+                let (at, names) = place.get_mut();
+                let known = &mut all[*at];
+                known.names.extend(image.names.into_iter().filter(|name| names.insert(name.clone())));
                 known.tag = known.tag.take().or(image.tag);
             }
         }
@@ -117,17 +137,19 @@ fn all_or_one(source: &dyn Source, images: Vec<Candidate>) -> Result<Vec<Candida
 /// All images: entries of one name are one, an entry without a name is one of its own.
 fn all(source: &dyn Source, images: Vec<Candidate>) -> Result<Vec<Candidate>> {
     let (nameless, images): (Vec<_>, Vec<_>) = images.into_iter().partition(|image| image.names.is_empty());
-    let mut named: Vec<(Reference, Vec<Candidate>)> = Vec::new();
+    let mut named: Vec<Vec<Candidate>> = Vec::new();
+    let mut places: HashMap<Reference, usize> = HashMap::new();
     for image in images {
         for name in &image.names {
             let single = Candidate { names: vec![name.clone()], ..image.clone() };
-            match named.iter_mut().find(|(known, _)| known == name) {
-                Some((_, group)) => group.push(single),
-                None => named.push((name.clone(), vec![single])),
+            let place = *places.entry(name.clone()).or_insert(named.len());
+            match named.get_mut(place) {
+                Some(group) => group.push(single),
+                None => named.push(vec![single]),
             }
         }
     }
-    let named = named.into_iter().map(|(_, group)| one(source, group));
+    let named = named.into_iter().map(|group| one(source, group));
     let images: Result<Vec<Candidate>> = named.chain(nameless.into_iter().map(Ok)).collect();
     Ok(merged(images?))
 }
@@ -186,18 +208,21 @@ fn implicit_index(source: &dyn Source, images: &[Candidate]) -> Result<Option<Ca
 /// How a user can name each candidate, and what else tells it.
 fn candidates(images: &[Candidate]) -> String {
     let label = |image: &Candidate| {
-        let names = image.names.iter().map(Reference::familiar);
+        let names = image.names.iter().take(MAX_LABELS).map(Reference::familiar);
         let tag = image.tag.iter().map(|tag| tag.escape_debug().to_string());
         let labels: Vec<String> = names.chain(tag).collect();
         if labels.is_empty() { image.descriptor.digest.to_string() } else { labels.join(" = ") }
     };
     let mut labels: Vec<String> = Vec::new();
-    for image in images {
+    for image in images.iter().take(MAX_LABELS) {
         let mut label = label(image);
         if labels.contains(&label) {
             label = format!("{label} ({})", image.descriptor.digest);
         }
         labels.push(label);
+    }
+    if images.len() > MAX_LABELS {
+        labels.push(format!("and {} more", images.len() - MAX_LABELS));
     }
     labels.join(", ")
 }

@@ -49,12 +49,13 @@ fn render(catalog: &Catalog, host: &Platform) -> Value {
     let mut tags: BTreeMap<String, Vec<(&ImageRecord, &ManifestRecord)>> = BTreeMap::new();
     let mut nameless = Vec::new();
     for image in &catalog.images {
-        let before = tags.values().map(Vec::len).sum::<usize>();
+        let mut tagged = false;
         for name in image.names.iter().filter(|name| name.reference.digest().is_none()) {
             let manifest = image.manifest(Some(name)).map(|manifest| (image, manifest));
+            tagged |= manifest.is_some();
             tags.entry(name.reference.canonical()).or_default().extend(manifest);
         }
-        if tags.values().map(Vec::len).sum::<usize>() == before {
+        if !tagged {
             nameless.extend(image.manifest(None).map(|manifest| (image, manifest)));
         }
     }

@@ -139,6 +139,22 @@ fn docker_archives_hold_several_images_and_one_can_be_named() {
 }
 
 #[test]
+fn row_136_an_archive_gives_its_images_only_so_many_names() {
+    for (count, good) in [(5000, true), (5001, false), (50_000, false)] {
+        let tags: Vec<String> = (0..count).map(|n| format!("a:{n}")).collect();
+        let mut tree = archive(&["a/layer.tar"], &[b"A"], &json!(tags));
+        tree.0.insert("a/layer.tar".to_owned(), b"A".to_vec());
+        let bench = Bench::new();
+        let spec = SourceSpec::DockerArchive { file: bench.file("a.tar", &tree.tar()), reference: None };
+        let source = bench.open(&spec).unwrap();
+        match select(&*source, &spec) {
+            Ok(images) => assert!(good && images[0].names.len() == count),
+            Err(error) => assert!(!good && error.to_string().contains("the limit is 5000"), "{error}"),
+        }
+    }
+}
+
+#[test]
 fn an_archive_of_docker_25_may_be_read_either_way() {
     let bench = Bench::new();
     let mut tree = Tree::layout();

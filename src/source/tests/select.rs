@@ -49,6 +49,16 @@ fn row_126_a_tag_is_the_exact_name_a_full_name_or_its_tag() {
 }
 
 #[test]
+fn row_136_an_error_names_only_some_of_very_many_images() {
+    let (bench, tree) = layout(|tree| {
+        let image = tree.image("linux/amd64", "x");
+        (0..20_000).map(|n| named(image.clone(), &format!("tag{n}"))).collect()
+    });
+    let error = pick(&bench, &tree, Some("absent")).unwrap_err().to_string();
+    assert!(error.len() < 2000 && error.ends_with("tag29, and 19970 more"), "{error}");
+}
+
+#[test]
 fn row_126_one_image_needs_no_name() {
     let (bench, tree) = layout(|tree| vec![tree.image("linux/s390x", "x")]);
     let images = pick(&bench, &tree, None).unwrap();
