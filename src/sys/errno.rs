@@ -52,8 +52,16 @@ impl From<SysError> for Error {
     }
 }
 
-/// Writes bytes from an image so that they are safe on a terminal: printable ASCII stays, the rest is `\xHH`.
+/// Longest name that a message shows whole. Those of an archive may have a mebibyte.
+const SHOWN: usize = 1024;
+
+/// Writes bytes from an image so that they are safe on a terminal: printable ASCII stays, the rest is `\xHH`. Of what is
+/// too long for a line, the middle is left out.
 pub fn escape(raw: &[u8]) -> String {
+    if raw.len() > SHOWN {
+        let (start, end) = (&raw[..SHOWN / 2], &raw[raw.len() - SHOWN / 2..]);
+        return format!("{}[{} bytes]{}", escape(start), raw.len() - SHOWN, escape(end));
+    }
     let mut out = String::with_capacity(raw.len());
     for &byte in raw {
         match byte {
@@ -72,6 +80,14 @@ pub fn escape(raw: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn row_136_names_of_any_length_fit_into_a_line() {
+        assert_eq!(escape(&[b'n'; SHOWN]).len(), SHOWN);
+        let shown = escape(&[&b"begin"[..], &[b'/'; 1 << 20], b"end"].concat());
+        assert!(shown.starts_with("begin//") && shown.ends_with("//end"), "{shown}");
+        assert!(shown.contains("[1047560 bytes]") && shown.len() < 2 * SHOWN, "{shown}");
+    }
 
     #[test]
     fn prints_like_strace_with_escaped_names() {
