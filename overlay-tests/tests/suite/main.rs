@@ -1,7 +1,7 @@
 //! The privileged suite. `OVERLAY_TESTS_REQUIRE=1` turns ignored cases into failures.
 //!
 //! `ROOTLAY_BIN` names the binary (default: the one of the same target directory), `OVERLAY_TESTS_FS` the file system of the
-//! state root (`tmpfs`, `ext4`, `xfs`, `btrfs`), `OVERLAY_TESTS_IMAGES` the directory with official images
+//! state root (`tmpfs`, `ext4`, `xfs`, `btrfs`, `overlay`), `OVERLAY_TESTS_IMAGES` the directory with official images
 //! (default: `shared/images` beside the repository).
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a panic is a failed case")]
 
