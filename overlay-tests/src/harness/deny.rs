@@ -22,6 +22,8 @@ impl Denied {
     pub const MOUNT_API: Self = Self { call: libc::SYS_fsopen, second: None, errno: libc::ENOSYS };
     /// `FSCONFIG_SET_FD` (5): before Linux 6.13 overlayfs takes strings only.
     pub const LAYERS_BY_DESCRIPTOR: Self = Self { call: libc::SYS_fsconfig, second: Some(5), errno: libc::EINVAL };
+    /// Attributes of open files: an overlay before Linux 6.7 refuses those that are marks of an overlay.
+    pub const ATTRIBUTES: Self = Self { call: libc::SYS_fsetxattr, second: None, errno: libc::EPERM };
     /// `openat2` (before Linux 5.6).
     pub const OPENAT2: Self = Self { call: libc::SYS_openat2, second: None, errno: libc::ENOSYS };
 

@@ -6,7 +6,7 @@
 use std::fs;
 
 use overlay_tests::fixture::{Entry, Image, file, opaque, whiteout};
-use overlay_tests::harness::{Case, Context, Denied, Need};
+use overlay_tests::harness::{Case, Context, Denied, Need, Output};
 use overlay_tests::oracle::apply_stack;
 use overlay_tests::tree::{Nlink, differences, names};
 
@@ -18,6 +18,7 @@ pub fn cases() -> Vec<Case> {
         ("row_152_with_mount_2", (|context| everything(context, &[Denied::MOUNT_API])) as fn(&Context)),
         ("row_153_with_strings", |context| everything(context, &[Denied::LAYERS_BY_DESCRIPTOR])),
         ("row_167_without_openat2", row_167_without_openat2),
+        ("row_021_store_on_an_overlay_without_marks", row_021_store_on_an_overlay_without_marks),
     ] {
         all.push(Case::new(module_path!(), name, function).minutes(10));
     }
@@ -66,6 +67,29 @@ fn row_167_without_openat2(context: &Context) {
         assert_eq!(names(&context.tree_of_loaded(&written.image_id)), DEMANDED);
     } else {
         output.exits(4).one_line();
+    }
+}
+
+/// As before Linux 6.7. Nothing is unpacked, and a store of a newer kernel is not mounted either.
+fn row_021_store_on_an_overlay_without_marks(context: &Context) {
+    let root = context.mount_overlay().join("root");
+    let layout = context.fresh("layout");
+    let id = Image::of(demanding()).write_oci(&layout).image_id;
+    let source = format!("oci:{}", layout.display());
+    let run = |arguments: &[&str]| context.output(&mut context.command_on(&root, arguments));
+    let load = || run(&["load", &source]);
+    let says = |output: Output| {
+        let output = output.exits(4);
+        let line = output.one_line();
+        assert!(line.contains("overlay") && line.contains("Linux 6.8"), "{line}");
+    };
+    context.deny(&[Denied::ATTRIBUTES]);
+    says(load());
+    assert_eq!(run(&["images", "-q"]).ok(), "");
+    context.deny(&[]);
+    if load().code == 0 {
+        context.deny(&[Denied::ATTRIBUTES]);
+        says(run(&["mount", &id]));
     }
 }
 
