@@ -101,7 +101,7 @@ fn hint(topic: Topic, kind: ErrorKind) -> Option<&'static str> {
         (Unmounting, ErrorKind::InUse) => Some("`rootlay umount --lazy` detaches a view that is in use"),
         (RemovingImages, ErrorKind::InUse) => Some("`rootlay mounts` lists the views that use images"),
         (Pulling | Loading | Mounting | MountingOn | Remounting, ErrorKind::Unsupported) => {
-            Some("`rootlay info` shows what the kernel and the file system offer")
+            Some("`rootlay info --check` says what works here, and what to change")
         }
         (Pulling | Loading | Mounting | MountingOn | Remounting, ErrorKind::NoSpace) => {
             Some("`rootlay rmi` removes images that are not needed")

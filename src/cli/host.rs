@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -52,6 +52,11 @@ impl Host {
         let root = root_of(global.root.clone(), std::env::var_os("ROOTLAY_ROOT"));
         let threads = global.threads.and_then(|Threads(threads)| threads);
         Self { root, threads, privileges, screen, cancel }
+    }
+
+    /// Where the state root is, or would be.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Ends the display of progress, before results are printed.

@@ -16,6 +16,7 @@ mod options;
 mod plan;
 mod probe;
 mod storage;
+mod trial;
 
 pub mod mountinfo;
 
@@ -27,8 +28,9 @@ pub use detach::detach;
 pub use holders::holders;
 pub use namespaces::{MountedAt, live_views, own_views};
 pub use plan::{MAX_LOWERS, PlanLayer, lowest_to_merge, plan_layers};
-pub use probe::explain;
+pub use probe::{explain, features as kernel_features};
 pub use storage::check_storage;
+pub use trial::try_out;
 
 use crate::error::{Error, Result};
 use crate::sys::dir::Dir;

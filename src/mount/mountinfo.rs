@@ -19,6 +19,8 @@ pub struct Mount {
     pub target: Vec<u8>,
     /// Options of this mount, separated by commas.
     pub options: Vec<u8>,
+    /// Whether what is mounted below it shows in other mount namespaces too (`mount_namespaces(7)`).
+    pub shared: bool,
     /// Type of the file system.
     pub fs_type: Vec<u8>,
     /// What was mounted; empty or `none` where that means nothing.
@@ -51,14 +53,15 @@ fn parse_fields(line: &[u8]) -> Option<Mount> {
     let root = unescape(fields.next()?)?;
     let target = unescape(fields.next()?)?;
     let options = fields.next()?.to_vec();
-    fields.by_ref().find(|field| *field == b"-")?;
+    let mut shared = false;
+    fields.by_ref().inspect(|field| shared |= field.starts_with(b"shared:")).find(|field| *field == b"-")?;
     let fs_type = unescape(fields.next()?)?;
     let source = unescape(fields.next()?)?;
     let super_options = fields.next()?.to_vec();
     if fields.next().is_some() || root.is_empty() || !target.starts_with(b"/") || options.is_empty() {
         return None;
     }
-    Some(Mount { id, parent, dev, root, target, options, fs_type, source, super_options })
+    Some(Mount { id, parent, dev, root, target, options, shared, fs_type, source, super_options })
 }
 
 fn number<T: std::str::FromStr>(field: &[u8]) -> Option<T> {

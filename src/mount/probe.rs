@@ -90,7 +90,7 @@ pub(super) fn ability(dir: &Dir) -> Result<Ability> {
 }
 
 /// The features that cost nothing to try: contexts that are dropped before anything is created.
-fn features(dir: &Dir) -> Vec<Feature> {
+pub fn features(dir: &Dir) -> Vec<Feature> {
     let context = FsContext::open("overlay");
     // Overlay reads its options as they come (6.5) if it minds an unknown one.
     let reads = context.as_ref().is_ok_and(|context| context.set_string("rootlay", b"probe").is_err());

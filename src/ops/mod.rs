@@ -11,6 +11,7 @@
 //! result for each, so that one failure does not hide the others. Nothing here prints, exits or reads the environment.
 
 mod attach;
+mod doctor;
 mod filter;
 mod heal;
 mod history;
@@ -62,6 +63,7 @@ pub use crate::source::{
     Retry, Secret, SourceSpec, Tls,
 };
 pub use crate::store::Access;
+pub use doctor::{Examination, Finding, Probe, examine};
 pub use filter::ImageFilters;
 pub use history::HistoryStep;
 pub use images::{ImageInfo, ImageName};

@@ -50,6 +50,9 @@ impl Privileges {
         ],
     );
 
+    /// Trying what works, mounts included: whatever is missing is told.
+    pub const EXAMINE: Self = Self { needs: &[], uses: Uses::Everything };
+
     /// Removing trees.
     pub const REMOVE: Self =
         Self::of(&[Capability::CAP_DAC_OVERRIDE, Capability::CAP_FOWNER], &[Capability::CAP_SYS_PTRACE]);
@@ -103,6 +106,11 @@ impl Privileges {
     pub fn drop_others(self) -> Result<()> {
         let Uses::These(uses) = self.uses else { return Ok(()) };
         Ok(caps::keep_only(&[self.needs, uses].concat())?)
+    }
+
+    /// The names of what it cannot do without and the calling thread lacks.
+    pub(super) fn missing(self) -> Result<Vec<String>> {
+        Ok(caps::missing(self.needs)?.iter().map(ToString::to_string).collect())
     }
 
     /// Checks that the calling thread has what the work needs. For who is not root that includes access to the state

@@ -68,7 +68,7 @@ pub use moves::{tag, untag};
 pub use names::{Resolved, ResolvedBy, drop_unused_manifests, same_repository, stored_form};
 pub use plan::PlanRecord;
 pub use shelf::{Found, Kind};
-pub use staging::{Item, Staging};
+pub use staging::{Item, Scratchpad, Staging};
 pub use sweep::Freed;
 pub use usage::Row;
 pub use views::{Access, State, View, ViewDir, ViewOptions, ViewRecord, check_view_name, part};

@@ -87,6 +87,11 @@ impl Store {
 
     /// The same for a caller that holds the store lock.
     pub(super) fn stage_locked(&self) -> Result<Staging<'_>> {
+        let (name, dir, lease) = self.new_staging()?;
+        Ok(Staging { store: self, name, dir, lease: Mutex::new(lease), counter: AtomicU64::new(0) })
+    }
+
+    fn new_staging(&self) -> Result<(String, Dir, File)> {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         let tried = || "create a staging directory".to_owned();
         loop {
@@ -101,7 +106,7 @@ impl Store {
             let lease = dir.create_file(LEASE, 0o600).context(tried)?;
             // Nobody can have it: those who look for the dead hold the exclusive store lock.
             lock::lock(&lease, Mode::Exclusive, "lease")?;
-            return Ok(Staging { store: self, name, dir, lease: Mutex::new(lease), counter: AtomicU64::new(0) });
+            return Ok((name, dir, lease));
         }
     }
 
@@ -228,6 +233,40 @@ impl Staging<'_> {
         let mut lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
         lease.set_len(0)?;
         Ok(lease.rewind()?)
+    }
+}
+
+/// A private directory in staging that belongs to nobody's work: for trying things. Dropping it removes it.
+#[derive(Debug)]
+pub struct Scratchpad {
+    store: Store,
+    name: String,
+    dir: Dir,
+    _lease: File,
+}
+
+impl Store {
+    /// Turns the store into a private directory in its staging area, with an empty lease.
+    pub fn scratchpad(self) -> Result<Scratchpad> {
+        let (name, dir, lease) = {
+            let _lock = self.lock_shared()?;
+            self.new_staging()?
+        };
+        Ok(Scratchpad { store: self, name, dir, _lease: lease })
+    }
+}
+
+impl Scratchpad {
+    /// The directory.
+    pub fn dir(&self) -> &Dir {
+        &self.dir
+    }
+}
+
+impl Drop for Scratchpad {
+    fn drop(&mut self) {
+        // As for any staging directory: the next command removes what is left.
+        let _ = self.store.remove_staging(self.name.as_bytes());
     }
 }
 

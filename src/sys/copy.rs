@@ -7,9 +7,14 @@ use rustix::io::Errno;
 
 use super::errno::{SysError, SysResult};
 
+/// Copies a file so that both share their blocks, or not at all (`FICLONE`).
+pub fn shares(from: &File, to: &File) -> SysResult<()> {
+    rustix::fs::ioctl_ficlone(to, from).map_err(|errno| SysError::new("ioctl", b"FICLONE", errno))
+}
+
 /// Copies all of `from` into the empty file `to`.
 pub fn copy(from: &File, to: &File) -> SysResult<()> {
-    if rustix::fs::ioctl_ficlone(to, from).is_ok() {
+    if shares(from, to).is_ok() {
         return Ok(());
     }
     let size = rustix::fs::fstat(from).map_err(|errno| SysError::new("fstat", b"", errno))?.st_size;

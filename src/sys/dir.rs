@@ -89,6 +89,11 @@ impl Dir {
         .map_err(|errno| SysError::new("openat", name, errno))
     }
 
+    /// Whether the kernel has `openat2(2)`, and no sandbox hides it.
+    pub fn has_openat2(&self) -> bool {
+        rustix::fs::openat2(&self.0, ".", OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), BENEATH).is_ok()
+    }
+
     fn open_at(&self, path: &[u8], flags: OFlags, mode: Mode) -> SysResult<OwnedFd> {
         let flags = flags | OFlags::CLOEXEC;
         loop {

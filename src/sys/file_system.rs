@@ -12,6 +12,23 @@ pub fn free_bytes(file: impl AsFd) -> SysResult<u64> {
     Ok(statvfs.f_bavail.saturating_mul(statvfs.f_frsize))
 }
 
+/// What is left of a file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes that may still be written.
+    pub bytes: u64,
+    /// Files that may still be made.
+    pub inodes: u64,
+    /// How many files there may be in all; 0 where that has no limit of its own.
+    pub all_inodes: u64,
+}
+
+/// What is left of the file system that holds this file or directory.
+pub fn room(file: impl AsFd) -> SysResult<Room> {
+    let found = rustix::fs::fstatvfs(&file).map_err(|errno| SysError::new("fstatvfs", b".", errno))?;
+    Ok(Room { bytes: free_bytes(file)?, inodes: found.f_favail, all_inodes: found.f_files })
+}
+
 /// The device number of what holds this file or directory, as `mountinfo` shows it where it is the top of a mount.
 pub fn device_of(file: impl AsFd) -> SysResult<(u32, u32)> {
     let stat = rustix::fs::fstat(file).map_err(|errno| SysError::new("fstat", b".", errno))?;

@@ -12,6 +12,7 @@ pub mod errno;
 pub mod file_system;
 pub mod lock;
 pub mod mount;
+pub mod namespace;
 pub mod open_files;
 pub mod owner;
 pub mod proc;

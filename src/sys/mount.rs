@@ -77,6 +77,14 @@ impl FsContext {
     }
 }
 
+/// Whether the kernel has `mount_setattr(2)` (Linux 5.12), and no sandbox hides it.
+#[expect(unsafe_code, reason = "no crate that we use has the call")]
+pub fn has_mount_setattr() -> bool {
+    // SAFETY: a size of 0 is refused before any pointer is followed.
+    let result = unsafe { libc::syscall(libc::SYS_mount_setattr, -1, c"".as_ptr(), 0, std::ptr::null::<u8>(), 0) };
+    result == -1 && nix::errno::Errno::last() == nix::errno::Errno::EINVAL
+}
+
 /// Attaches a detached mount on a directory, above whatever is mounted there.
 pub fn move_onto(mount: &OwnedFd, target: &Dir) -> SysResult<()> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;

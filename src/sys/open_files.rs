@@ -21,6 +21,11 @@ pub fn raise() {
     }
 }
 
+/// How many there may be at most; `None` for any number.
+pub fn most() -> Option<u64> {
+    getrlimit(Resource::Nofile).maximum
+}
+
 /// Gives a child the limits that this process was started with. Programs that use `select(2)`, or close every
 /// descriptor that there may be, cannot live with the raised one.
 pub fn restore_in(command: &mut Command) {

@@ -5,6 +5,7 @@
 //! (default: `shared/images` beside the repository).
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a panic is a failed case")]
 
+mod doctor;
 mod in_use;
 mod official;
 mod older_kernels;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
             plans::cases(),
             privileges::cases(),
             writable::cases(),
+            doctor::cases(),
             in_use::cases(),
             store::cases(),
             save::cases(),

@@ -14,12 +14,27 @@ use super::super::printable;
 
 #[derive(Debug, Args)]
 pub struct InfoArgs {
+    /// Try everything that matters, and say what works, what does not, and what to change (exit code 4 where something
+    /// that is needed is missing)
+    #[arg(long)]
+    check: bool,
+
     /// `table` or `json`
     #[arg(short, long, value_parser = format, default_value = "table")]
     format: Format,
 }
 
+impl InfoArgs {
+    /// Whether everything is tried.
+    pub fn is_check(&self) -> bool {
+        self.check
+    }
+}
+
 pub fn run(args: &InfoArgs, host: &Host, out: &mut Output) -> Outcome {
+    if args.check {
+        return super::doctor::run(args.format, host, out);
+    }
     let info = host.open()?.info()?;
     match args.format {
         Format::Table => out.lines(lines(&info)),

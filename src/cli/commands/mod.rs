@@ -3,6 +3,7 @@
 pub mod completion;
 pub mod df;
 pub mod digest;
+pub mod doctor;
 pub mod exists;
 pub mod history;
 pub mod images;

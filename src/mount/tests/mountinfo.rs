@@ -21,6 +21,7 @@ fn reads_the_manual_pages_example_and_the_escapes() {
             root: b"/mnt1".to_vec(),
             target: b"/mnt2".to_vec(),
             options: b"rw,noatime".to_vec(),
+            shared: false,
             fs_type: b"ext3".to_vec(),
             source: b"/dev/root".to_vec(),
             super_options: b"rw,errors=continue".to_vec(),
@@ -29,6 +30,7 @@ fn reads_the_manual_pages_example_and_the_escapes() {
     assert_eq!(mounts[1].target, b"/a b\tc\nd\\e#");
     assert_eq!(mounts[1].super_options, b"ro,lowerdir=/x\\054y");
     assert_eq!((mounts[2].root.as_slice(), mounts[2].source.as_slice()), (&b"mnt:[4026531840]"[..], &b""[..]));
+    assert!(mounts[2].shared);
     assert_eq!(parse(b"").unwrap(), []);
 }
 
@@ -111,7 +113,7 @@ prop_compose! {
         options in "[a-z,=]{1,12}", super_options in "[a-z0-9,=/\\\\]{0,20}",
     ) -> Mount {
         let (options, super_options) = (options.into_bytes(), super_options.into_bytes());
-        Mount { id, parent, dev, root, target, options, fs_type, source, super_options }
+        Mount { id, parent, dev, root, target, options, shared: false, fs_type, source, super_options }
     }
 }
 
