@@ -9,6 +9,7 @@
 //! * [`random`] makes stacks for the property test and shrinks those that fail.
 //! * [`docker`] is a Docker engine in the scratch directory, to compare with.
 //! * [`registry`] is a test bed for registries: real ones, a token server, and a proxy that does damage.
+//! * [`trace`] stops the program before a system call: it is killed there, or the call fails.
 //! * [`harness`] runs cases in processes and namespaces of their own.
 #![expect(
     clippy::unwrap_used,
@@ -23,4 +24,5 @@ pub mod harness;
 pub mod oracle;
 pub mod random;
 pub mod registry;
+pub mod trace;
 pub mod tree;

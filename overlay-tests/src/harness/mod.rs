@@ -23,6 +23,7 @@ pub use case::Case;
 pub use context::Context;
 pub use deny::Denied;
 pub use needs::{Need, OLD_XFS};
+pub(crate) use process::STAGE;
 pub use process::run_suite;
 pub use rootlay::Output;
 pub use row::Row;

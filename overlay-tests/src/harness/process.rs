@@ -14,15 +14,17 @@ use super::sandbox;
 /// Tells a child which case it is.
 pub(super) const CASE: &str = "OVERLAY_TESTS_CASE";
 /// Tells a child what it has to do.
-pub(super) const STAGE: &str = "OVERLAY_TESTS_STAGE";
+pub(crate) const STAGE: &str = "OVERLAY_TESTS_STAGE";
 /// Tells a child its scratch directory.
 pub(super) const SCRATCH: &str = "OVERLAY_TESTS_SCRATCH";
 
 /// The `main` of the suite.
 pub fn run_suite(cases: Vec<Case>) -> ExitCode {
     if let Ok(stage) = env::var(STAGE) {
-        if stage == "deny" {
-            return deny::child();
+        match stage.as_str() {
+            "deny" => return deny::child(),
+            "trace" => return crate::trace::child(),
+            _ => {}
         }
         let name = env::var(CASE).unwrap();
         let case = cases.iter().find(|case| case.name == name).unwrap();

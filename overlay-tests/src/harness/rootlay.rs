@@ -17,7 +17,7 @@ pub struct Output {
 }
 
 impl Output {
-    pub(super) fn new(command: String, output: &process::Output) -> Self {
+    pub(crate) fn new(command: String, output: &process::Output) -> Self {
         Self {
             code: output.status.code().unwrap_or_else(|| -output.status.signal().unwrap_or(0)),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
