@@ -1,12 +1,15 @@
-//! SIGINT and SIGTERM: the first asks the work to stop at its next safe point, the second ends the process.
+//! SIGINT and SIGTERM: the first asks the work to stop at its next safe point, the second ends the process. SIGXFSZ does
+//! nothing: the write that was too long is an error.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use rootlay::cancel::Cancel;
 use rootlay::ops::Privileges;
 use rootlay::{Error, Result};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
@@ -21,8 +24,10 @@ const GRACE: Duration = Duration::from_secs(5);
 /// # Errors
 /// Where the handlers cannot be installed.
 pub fn watch(cancel: &Cancel) -> Result<()> {
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM]).map_err(|error| Error::io("install the signal handlers", error))?;
+    let fail = |error| Error::io("install the signal handlers", error);
+    // By default a file above the limit of `setrlimit(2)` ends the process. With any handler the write fails with EFBIG.
+    flag::register(SIGXFSZ, Arc::default()).map_err(fail)?;
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(fail)?;
     let cancel = cancel.clone();
     let watcher = move || {
         // It only raises the flag, and ends the process.
