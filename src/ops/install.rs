@@ -55,6 +55,13 @@ pub(super) struct NewImage<'a> {
     pub origin: String,
 }
 
+/// Whether what is here of an image is worth keeping: it is as good as it was, and the rest may come the next time. After an
+/// error of the disk it may not be as good.
+fn leaves_what_came(kind: ErrorKind) -> bool {
+    use ErrorKind::{Authentication, Interrupted, NotInRegistry, RateLimited, Unreachable};
+    matches!(kind, Interrupted(_) | Unreachable | Authentication | NotInRegistry | RateLimited)
+}
+
 impl<'a> Run<'a> {
     pub fn begin(rootlay: &'a Rootlay, limits: Limits, oddities: Oddities) -> Result<Self> {
         Privileges::UNPACK.check()?;
@@ -77,22 +84,22 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Runs `work`. If that refuses the image, or fills the disk, what it committed goes again, unless something
-    /// else names or leases it; after an interruption verified layers stay for the next attempt.
+    /// Runs `work`. If that fails, what it committed goes again, unless something else names or leases it. After an
+    /// interruption, and where the network failed, verified layers and downloads stay for the next attempt.
     pub fn carry_out<T>(mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let result = work(&mut self);
         if let Err(error) = &result
-            && matches!(error.kind(), ErrorKind::Refused | ErrorKind::DigestMismatch | ErrorKind::NoSpace)
+            && !leaves_what_came(error.kind())
         {
             let transfers = std::mem::take(&mut *self.transfers.lock().unwrap_or_else(PoisonError::into_inner));
             for (blob, kept) in transfers {
                 if let Err(error) = self.store.cut_partial(&blob, kept) {
-                    tracing::debug!(%error, "what a refused image downloaded stays");
+                    tracing::debug!(%error, "what a failed run downloaded stays");
                 }
             }
             let committed = self.committed.lock().unwrap_or_else(PoisonError::into_inner);
             if let Err(error) = self.store.discard(&self.staging, &committed) {
-                tracing::debug!(%error, "what a refused image committed stays");
+                tracing::debug!(%error, "what a failed run committed stays");
             }
         }
         result
