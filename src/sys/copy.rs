@@ -3,7 +3,7 @@
 use std::fs::File;
 
 use rustix::fs::SeekFrom;
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
 use super::errno::{SysError, SysResult};
 
@@ -19,7 +19,7 @@ pub fn copy(from: &File, to: &File) -> SysResult<()> {
     }
     let size = rustix::fs::fstat(from).map_err(|errno| SysError::new("fstat", b"", errno))?.st_size;
     let size = u64::try_from(size).unwrap_or(0);
-    rustix::fs::ftruncate(to, size).map_err(|errno| SysError::new("ftruncate", b"", errno))?;
+    retry_on_intr(|| rustix::fs::ftruncate(to, size)).map_err(|errno| SysError::new("ftruncate", b"", errno))?;
     let mut at = 0;
     while at < size {
         let (start, end) = match data(from, at, size) {

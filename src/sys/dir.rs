@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
 use super::errno::{SysError, SysResult};
 
@@ -45,7 +45,7 @@ pub struct DirEntry {
 impl Dir {
     /// Opens a directory by its path from the top. The only call here that follows symlinks: the path is the caller's.
     pub fn open(path: &Path) -> SysResult<Self> {
-        rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        retry_on_intr(|| rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()))
             .map(Self)
             .map_err(|errno| SysError::new("open", path.as_os_str().as_bytes(), errno))
     }
@@ -67,24 +67,28 @@ impl Dir {
 
     /// Creates a regular file that must not exist yet and opens it for reading and writing.
     pub fn create_file(&self, name: &[u8], mode: u32) -> SysResult<File> {
-        rustix::fs::openat(
-            &self.0,
-            name,
-            OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-            Mode::from_raw_mode(mode),
-        )
+        retry_on_intr(|| {
+            rustix::fs::openat(
+                &self.0,
+                name,
+                OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                Mode::from_raw_mode(mode),
+            )
+        })
         .map(File::from)
         .map_err(|errno| SysError::new("openat", name, errno))
     }
 
     /// Opens a regular file for reading and writing and creates it where it is missing: for lock files.
     pub fn open_or_create_file(&self, name: &[u8], mode: u32) -> SysResult<File> {
-        rustix::fs::openat(
-            &self.0,
-            name,
-            OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-            Mode::from_raw_mode(mode),
-        )
+        retry_on_intr(|| {
+            rustix::fs::openat(
+                &self.0,
+                name,
+                OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                Mode::from_raw_mode(mode),
+            )
+        })
         .map(File::from)
         .map_err(|errno| SysError::new("openat", name, errno))
     }
@@ -115,7 +119,7 @@ impl Dir {
             return Err(fail(Errno::XDEV));
         }
         let Some(_) = names.peek() else {
-            return rustix::fs::openat(&self.0, c".", flags, mode).map_err(fail);
+            return retry_on_intr(|| rustix::fs::openat(&self.0, c".", flags, mode)).map_err(fail);
         };
         while let Some(name) = names.next() {
             let at = here.as_ref().map_or(self.0.as_fd(), AsFd::as_fd);
@@ -124,14 +128,14 @@ impl Dir {
             } else {
                 flags | OFlags::NOFOLLOW
             };
-            here = Some(rustix::fs::openat(at, name, flags, mode).map_err(fail)?);
+            here = Some(retry_on_intr(|| rustix::fs::openat(at, name, flags, mode)).map_err(fail)?);
         }
         here.ok_or_else(|| fail(Errno::NOENT))
     }
 
     /// Creates a directory that must not exist yet. The umask applies.
     pub fn create_dir(&self, name: &[u8], mode: u32) -> SysResult<()> {
-        rustix::fs::mkdirat(&self.0, name, Mode::from_raw_mode(mode))
+        retry_on_intr(|| rustix::fs::mkdirat(&self.0, name, Mode::from_raw_mode(mode)))
             .map_err(|errno| SysError::new("mkdirat", name, errno))
     }
 
@@ -149,39 +153,43 @@ impl Dir {
 
     /// Creates a symlink with this exact target.
     pub fn symlink(&self, target: &[u8], name: &[u8]) -> SysResult<()> {
-        rustix::fs::symlinkat(target, &self.0, name).map_err(|errno| SysError::new("symlinkat", name, errno))
+        retry_on_intr(|| rustix::fs::symlinkat(target, &self.0, name))
+            .map_err(|errno| SysError::new("symlinkat", name, errno))
     }
 
     /// Gives `name` in this directory a second name in another one; a symlink is linked itself.
     pub fn link(&self, name: &[u8], to: &Self, new_name: &[u8]) -> SysResult<()> {
-        rustix::fs::linkat(&self.0, name, &to.0, new_name, AtFlags::empty())
+        retry_on_intr(|| rustix::fs::linkat(&self.0, name, &to.0, new_name, AtFlags::empty()))
             .map_err(|errno| SysError::new("linkat", new_name, errno))
     }
 
     /// Creates a device, pipe or socket node.
     pub fn make_node(&self, name: &[u8], kind: FileType, mode: u32, device: u64) -> SysResult<()> {
-        rustix::fs::mknodat(&self.0, name, kind, Mode::from_raw_mode(mode), device)
+        retry_on_intr(|| rustix::fs::mknodat(&self.0, name, kind, Mode::from_raw_mode(mode), device))
             .map_err(|errno| SysError::new("mknodat", name, errno))
     }
 
     /// Removes a name that is not a directory.
     pub fn remove_file(&self, name: &[u8]) -> SysResult<()> {
-        rustix::fs::unlinkat(&self.0, name, AtFlags::empty()).map_err(|errno| SysError::new("unlinkat", name, errno))
+        retry_on_intr(|| rustix::fs::unlinkat(&self.0, name, AtFlags::empty()))
+            .map_err(|errno| SysError::new("unlinkat", name, errno))
     }
 
     /// Removes an empty directory.
     pub fn remove_dir(&self, name: &[u8]) -> SysResult<()> {
-        rustix::fs::unlinkat(&self.0, name, AtFlags::REMOVEDIR).map_err(|errno| SysError::new("unlinkat", name, errno))
+        retry_on_intr(|| rustix::fs::unlinkat(&self.0, name, AtFlags::REMOVEDIR))
+            .map_err(|errno| SysError::new("unlinkat", name, errno))
     }
 
     /// Renames; an existing file at the new name is replaced (an existing directory only if it is empty).
     pub fn rename(&self, name: &[u8], to: &Self, new_name: &[u8]) -> SysResult<()> {
-        rustix::fs::renameat(&self.0, name, &to.0, new_name).map_err(|errno| SysError::new("renameat", new_name, errno))
+        retry_on_intr(|| rustix::fs::renameat(&self.0, name, &to.0, new_name))
+            .map_err(|errno| SysError::new("renameat", new_name, errno))
     }
 
     /// Renames and fails with `EEXIST` when the new name is taken.
     pub fn rename_new(&self, name: &[u8], to: &Self, new_name: &[u8]) -> SysResult<()> {
-        rustix::fs::renameat_with(&self.0, name, &to.0, new_name, RenameFlags::NOREPLACE)
+        retry_on_intr(|| rustix::fs::renameat_with(&self.0, name, &to.0, new_name, RenameFlags::NOREPLACE))
             .map_err(|errno| SysError::new("renameat2", new_name, errno))
     }
 
@@ -236,13 +244,13 @@ impl Dir {
 
     /// Makes renames and creations in this directory durable (`fsync` of the directory).
     pub fn sync(&self) -> SysResult<()> {
-        rustix::fs::fsync(&self.0).map_err(|errno| SysError::new("fsync", b".", errno))
+        retry_on_intr(|| rustix::fs::fsync(&self.0)).map_err(|errno| SysError::new("fsync", b".", errno))
     }
 
     /// Writes everything of the file system that holds this directory (`syncfs`), and reports errors of
     /// write-back since this handle was opened.
     pub fn sync_file_system(&self) -> SysResult<()> {
-        rustix::fs::syncfs(&self.0).map_err(|errno| SysError::new("syncfs", b".", errno))
+        retry_on_intr(|| rustix::fs::syncfs(&self.0)).map_err(|errno| SysError::new("syncfs", b".", errno))
     }
 
     /// The path of this directory as the kernel knows it now: for messages and for reports, not for lookups.

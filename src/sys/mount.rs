@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
+use rustix::io::retry_on_intr;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MoveMountFlags};
 pub use rustix::mount::{MountAttrFlags, MountFlags, UnmountFlags};
 
@@ -25,14 +26,14 @@ pub struct FsContext(OwnedFd);
 impl FsContext {
     /// Begins a file system of this type.
     pub fn open(fs_type: &str) -> SysResult<Self> {
-        rustix::mount::fsopen(fs_type, FsOpenFlags::FSOPEN_CLOEXEC)
+        retry_on_intr(|| rustix::mount::fsopen(fs_type, FsOpenFlags::FSOPEN_CLOEXEC))
             .map(Self)
             .map_err(|errno| SysError::new("fsopen", fs_type.as_bytes(), errno))
     }
 
     /// Sets `key=value`. The kernel refuses values above 255 bytes with `EINVAL`.
     pub fn set_string(&self, key: &str, value: &[u8]) -> SysResult<()> {
-        rustix::mount::fsconfig_set_string(&self.0, key, value).map_err(|errno| {
+        retry_on_intr(|| rustix::mount::fsconfig_set_string(&self.0, key, value)).map_err(|errno| {
             let object = [key.as_bytes(), b"=", value].concat();
             SysError::new("fsconfig", &object, errno)
         })
@@ -40,23 +41,25 @@ impl FsContext {
 
     /// Sets a key that has no value.
     pub fn set_flag(&self, key: &str) -> SysResult<()> {
-        rustix::mount::fsconfig_set_flag(&self.0, key).map_err(|errno| SysError::new("fsconfig", key.as_bytes(), errno))
+        retry_on_intr(|| rustix::mount::fsconfig_set_flag(&self.0, key))
+            .map_err(|errno| SysError::new("fsconfig", key.as_bytes(), errno))
     }
 
     /// Sets a key to an open file or directory.
     pub fn set_fd(&self, key: &str, file: impl AsFd) -> SysResult<()> {
-        rustix::mount::fsconfig_set_fd(&self.0, key, file)
+        retry_on_intr(|| rustix::mount::fsconfig_set_fd(&self.0, key, file.as_fd()))
             .map_err(|errno| SysError::new("fsconfig", key.as_bytes(), errno))
     }
 
     /// Creates the file system from what was set.
     pub fn create(&self) -> SysResult<()> {
-        rustix::mount::fsconfig_create(&self.0).map_err(|errno| SysError::new("fsconfig", b"create", errno))
+        retry_on_intr(|| rustix::mount::fsconfig_create(&self.0))
+            .map_err(|errno| SysError::new("fsconfig", b"create", errno))
     }
 
     /// A mount of the created file system that is attached nowhere; it goes when the descriptor is closed.
     pub fn mount(&self, attributes: MountAttrFlags) -> SysResult<OwnedFd> {
-        rustix::mount::fsmount(&self.0, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+        retry_on_intr(|| rustix::mount::fsmount(&self.0, FsMountFlags::FSMOUNT_CLOEXEC, attributes))
             .map_err(|errno| SysError::new("fsmount", b"", errno))
     }
 
@@ -88,7 +91,8 @@ pub fn has_mount_setattr() -> bool {
 /// Attaches a detached mount on a directory, above whatever is mounted there.
 pub fn move_onto(mount: &OwnedFd, target: &Dir) -> SysResult<()> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    rustix::mount::move_mount(mount, "", target, "", flags).map_err(|errno| SysError::new("move_mount", b"", errno))
+    retry_on_intr(|| rustix::mount::move_mount(mount, "", target, "", flags))
+        .map_err(|errno| SysError::new("move_mount", b"", errno))
 }
 
 /// Mounts by `mount(2)`, which gives no reason when it fails.
@@ -113,7 +117,7 @@ pub fn mount_by_numbers(
         CString::new(options).map_err(|_| Error::new(ErrorKind::Failed, "a NUL byte in the mount options"))?;
     let number = target.as_fd().as_raw_fd().to_string();
     in_directory(Path::new(DESCRIPTORS), || {
-        rustix::mount::mount(source, number.as_str(), fs_type, flags, options.as_c_str())
+        retry_on_intr(|| rustix::mount::mount(source, number.as_str(), fs_type, flags, options.as_c_str()))
             .map_err(|errno| SysError::new("mount", source.as_bytes(), errno))
     })
 }
@@ -138,5 +142,6 @@ fn in_directory<T: Send>(directory: &Path, work: impl FnOnce() -> SysResult<T> +
 pub fn unmount(dir: &Dir, name: &[u8], flags: UnmountFlags) -> SysResult<()> {
     let mut path = format!("{DESCRIPTORS}/{}/", dir.as_fd().as_raw_fd()).into_bytes();
     path.extend_from_slice(name);
-    rustix::mount::unmount(path, flags | UnmountFlags::NOFOLLOW).map_err(|errno| SysError::new("umount2", name, errno))
+    retry_on_intr(|| rustix::mount::unmount(path.as_slice(), flags | UnmountFlags::NOFOLLOW))
+        .map_err(|errno| SysError::new("umount2", name, errno))
 }

@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use rustix::fs::{AtFlags, FileType, Gid, Mode, Timespec, Timestamps, Uid};
+use rustix::io::retry_on_intr;
 
 use super::dir::Dir;
 use super::errno::{SysError, SysResult};
@@ -68,19 +69,20 @@ fn times((seconds, nanos): (i64, u32), (mseconds, mnanos): (i64, u32)) -> Timest
 /// Changes the owner of an open file.
 pub fn set_owner(file: BorrowedFd<'_>, uid: u32, gid: u32) -> SysResult<()> {
     let (uid, gid) = owner(uid, gid);
-    rustix::fs::fchown(file, uid, gid).map_err(|errno| SysError::new("fchown", b"", errno))
+    retry_on_intr(|| rustix::fs::fchown(file, uid, gid)).map_err(|errno| SysError::new("fchown", b"", errno))
 }
 
 /// Changes the owner of a name; a symlink is changed itself.
 pub fn set_owner_at(dir: BorrowedFd<'_>, name: &[u8], uid: u32, gid: u32) -> SysResult<()> {
     let (uid, gid) = owner(uid, gid);
-    rustix::fs::chownat(dir, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)
+    retry_on_intr(|| rustix::fs::chownat(dir, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW))
         .map_err(|errno| SysError::new("fchownat", name, errno))
 }
 
 /// Changes the mode of an open file.
 pub fn set_mode(file: BorrowedFd<'_>, mode: u32) -> SysResult<()> {
-    rustix::fs::fchmod(file, Mode::from_raw_mode(mode)).map_err(|errno| SysError::new("fchmod", b"", errno))
+    retry_on_intr(|| rustix::fs::fchmod(file, Mode::from_raw_mode(mode)))
+        .map_err(|errno| SysError::new("fchmod", b"", errno))
 }
 
 /// Changes the mode of a device or pipe without opening it. The name must still be of this type: `fchmodat` follows
@@ -93,7 +95,7 @@ pub fn set_mode_of_special(dir: &Dir, name: &[u8], kind: FileType, mode: u32) ->
         return Err(fail(rustix::io::Errno::LOOP));
     }
     let link = format!("/proc/self/fd/{}", place.as_fd().as_raw_fd());
-    rustix::fs::chmod(link, Mode::from_raw_mode(mode)).map_err(fail)
+    retry_on_intr(|| rustix::fs::chmod(&link, Mode::from_raw_mode(mode))).map_err(fail)
 }
 
 /// What became of a time.
@@ -119,13 +121,14 @@ fn stored(given: i64, stat: impl FnOnce() -> rustix::io::Result<rustix::fs::Stat
 
 /// Sets access and modification time, each in seconds and nanoseconds, of an open file.
 pub fn set_times(file: BorrowedFd<'_>, accessed: (i64, u32), modified: (i64, u32)) -> SysResult<Stored> {
-    rustix::fs::futimens(file, &times(accessed, modified)).map_err(|errno| SysError::new("utimensat", b"", errno))?;
+    retry_on_intr(|| rustix::fs::futimens(file, &times(accessed, modified)))
+        .map_err(|errno| SysError::new("utimensat", b"", errno))?;
     Ok(stored(modified.0, || rustix::fs::fstat(file)))
 }
 
 /// The same for a name; a symlink is changed itself.
 pub fn set_times_at(dir: BorrowedFd<'_>, name: &[u8], accessed: (i64, u32), modified: (i64, u32)) -> SysResult<Stored> {
-    rustix::fs::utimensat(dir, name, &times(accessed, modified), AtFlags::SYMLINK_NOFOLLOW)
+    retry_on_intr(|| rustix::fs::utimensat(dir, name, &times(accessed, modified), AtFlags::SYMLINK_NOFOLLOW))
         .map_err(|errno| SysError::new("utimensat", name, errno))?;
     Ok(stored(modified.0, || rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)))
 }

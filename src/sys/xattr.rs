@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use rustix::fs::XattrFlags;
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
 use super::dir::Dir;
 use super::errno::{SysError, SysResult};
@@ -28,19 +28,22 @@ fn through(dir: BorrowedFd<'_>, name: &[u8]) -> Vec<u8> {
 
 /// Sets an attribute of the file behind a descriptor (not `O_PATH`).
 pub fn set_fd(file: impl AsFd, attribute: &[u8], value: &[u8]) -> SysResult<()> {
-    rustix::fs::fsetxattr(file, attribute, value, XattrFlags::empty())
+    let file = file.as_fd();
+    retry_on_intr(|| rustix::fs::fsetxattr(file, attribute, value, XattrFlags::empty()))
         .map_err(|errno| SysError::new("fsetxattr", attribute, errno))
 }
 
 /// Sets an attribute of `name` in `dir`; a symlink is not followed.
 pub fn set_at(dir: &Dir, name: &[u8], attribute: &[u8], value: &[u8]) -> SysResult<()> {
-    rustix::fs::lsetxattr(through(dir.as_fd(), name), attribute, value, XattrFlags::empty())
+    let path = through(dir.as_fd(), name);
+    retry_on_intr(|| rustix::fs::lsetxattr(&path, attribute, value, XattrFlags::empty()))
         .map_err(|errno| SysError::new("lsetxattr", attribute, errno))
 }
 
 /// Removes an attribute of the file behind a descriptor; one that is not there is no error.
 pub fn remove_fd(file: impl AsFd, attribute: &[u8]) -> SysResult<()> {
-    match rustix::fs::fremovexattr(file, attribute) {
+    let file = file.as_fd();
+    match retry_on_intr(|| rustix::fs::fremovexattr(file, attribute)) {
         Err(Errno::NODATA | Errno::OPNOTSUPP) | Ok(()) => Ok(()),
         Err(errno) => Err(SysError::new("fremovexattr", attribute, errno)),
     }
