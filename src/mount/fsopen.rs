@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use nix::errno::Errno;
 
 use super::options::STATED;
-use super::{OverlayMount, diagnosis};
+use super::{OverlayMount, diagnosis, in_view};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::dir::Dir;
 use crate::sys::errno::{SysError, SysResult};
@@ -101,7 +101,7 @@ fn configure(mount: &OverlayMount, context: &FsContext, handover: Handover) -> R
     }
     context.set_string("source", mount.source.as_bytes()).map_err(fail)?;
     for option in STATED {
-        state(context, option.key, option.value)?;
+        state(context, option.key, option.value).map_err(|error| in_view(mount, error))?;
     }
     if mount.is_read_only() {
         context.set_flag("ro").map_err(fail)?;

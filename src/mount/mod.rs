@@ -105,9 +105,9 @@ pub enum Api {
 ///
 /// Returns the device number of the overlay, where the calls tell it; otherwise the table of mounts does.
 pub fn attach(mount: &OverlayMount, target: &Dir, api: Api) -> Result<Option<(u32, u32)>> {
-    diagnosis::check_count(&mount.lowers, mount.upper.as_ref()).map_err(|error| in_view(mount, &error))?;
+    diagnosis::check_count(&mount.lowers, mount.upper.as_ref()).map_err(|error| in_view(mount, error))?;
     if let Some(upper) = &mount.upper {
-        diagnosis::check_upper(upper).map_err(|error| in_view(mount, &error))?;
+        diagnosis::check_upper(upper).map_err(|error| in_view(mount, error))?;
     }
     if api != Api::Legacy {
         let mut lacking = None;
@@ -124,8 +124,8 @@ pub fn attach(mount: &OverlayMount, target: &Dir, api: Api) -> Result<Option<(u3
     legacy::attach(mount, target).map(|()| None)
 }
 
-fn in_view(mount: &OverlayMount, error: &Error) -> Error {
-    Error::new(error.kind(), format!("{}: {error}", mount.source))
+fn in_view(mount: &OverlayMount, error: Error) -> Error {
+    Error::with_source(error.kind(), format!("{}: {error}", mount.source), error)
 }
 
 /// The random ID that the kernel drew at this boot: no view outlives it.

@@ -1,5 +1,6 @@
 //! What this kernel's overlay and the state root's file system can do: found by trying, never by version.
 
+use nix::errno::Errno;
 use rustix::fs::FileType;
 
 use super::mountinfo;
@@ -79,14 +80,24 @@ pub(super) fn ability(dir: &Dir) -> Result<Ability> {
         dir.create_dir(name, 0o700)?;
         let place = dir.open_dir(name)?;
         place.create_dir(b"entry", 0o700)?;
-        let trusted_xattrs = xattr::set_at(&place, b"entry", b"trusted.overlay.opaque", b"n").is_ok();
-        let whiteouts = place.make_node(b"whiteout", FileType::CharacterDevice, 0, 0).is_ok();
+        let trusted_xattrs = offered(xattr::set_at(&place, b"entry", b"trusted.overlay.opaque", b"n"))?;
+        let whiteouts = offered(place.make_node(b"whiteout", FileType::CharacterDevice, 0, 0))?;
         let entry_types = place.entries()?.iter().all(|entry| entry.file_type != FileType::Unknown);
         Ok(Ability { entry_types, trusted_xattrs, whiteouts })
     };
     let found = probe();
     dir.remove_tree(name)?;
     found.context(|| "probe the file system".to_owned())
+}
+
+/// Whether the file system can do what was tried. A disk that is full or failing says nothing about that.
+fn offered(tried: SysResult<()>) -> SysResult<bool> {
+    use Errno::{EACCES, EINVAL, ENOSYS, EOPNOTSUPP, EPERM};
+    match tried {
+        Ok(()) => Ok(true),
+        Err(error) if matches!(error.errno(), EACCES | EINVAL | ENOSYS | EOPNOTSUPP | EPERM) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// The features that cost nothing to try: contexts that are dropped before anything is created.
