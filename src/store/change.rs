@@ -88,10 +88,9 @@ impl Store {
         let (change, answer) = decide(&before)?;
         if change != Change::default() {
             self.write_change(staging, &change)?;
-            match self.write_index(staging) {
-                // Images are removed because the disk is full. The next command makes up for it.
-                Err(error) if error.kind() == ErrorKind::NoSpace => tracing::debug!(%error, "index.json is old"),
-                result => result?,
+            // The records have changed, which cannot be taken back. The next command makes up for it.
+            if let Err(error) = self.write_index(staging) {
+                tracing::debug!(%error, "index.json is old");
             }
         } else if reach == Reach::Changed {
             return Ok((answer, Freed::default()));
@@ -144,8 +143,9 @@ impl Store {
             let drafts = self.drafts(staging, &change)?;
             self.put(staging, &change, &drafts)?;
         }
-        self.images.remove_file(UNFINISHED.as_bytes())?;
-        Ok(self.images.sync()?)
+        let tried = || format!("remove images/{UNFINISHED}");
+        self.images.remove_file(UNFINISHED.as_bytes()).context(tried)?;
+        self.images.sync().context(tried)
     }
 
     fn write_change(&self, staging: &Staging<'_>, change: &Change) -> Result<()> {
