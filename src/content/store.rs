@@ -98,15 +98,16 @@ impl ContentStore {
     /// Gives a finished, verified file its name. A whole blob that is here already stays: it may be durable, and
     /// the new one is not yet.
     pub(super) fn adopt(&self, staging: &Dir, name: &[u8], digest: &Digest, size: u64) -> Result<()> {
-        let directory = self.blobs.create_dirs(digest.algorithm().as_str().as_bytes(), 0o755)?;
+        let tried = || format!("store blob {digest}");
+        let directory = self.blobs.create_dirs(digest.algorithm().as_str().as_bytes(), 0o755).context(tried)?;
         match staging.rename_new(name, &directory, digest.hex().as_bytes()) {
             Err(error) if error.errno() == Errno::EEXIST => {}
-            result => return Ok(result?),
+            result => return result.context(tried),
         }
         if size_in(&directory, digest)? == Some(size) {
-            return Ok(staging.remove_file(name)?);
+            return staging.remove_file(name).context(tried);
         }
-        Ok(staging.rename(name, &directory, digest.hex().as_bytes())?)
+        staging.rename(name, &directory, digest.hex().as_bytes()).context(tried)
     }
 
     fn directory(&self, algorithm: Algorithm) -> Result<Option<Dir>> {

@@ -7,7 +7,7 @@ use super::Rootlay;
 use super::lowers::Lowers;
 use super::target::Target;
 use crate::cancel::Cancel;
-use crate::error::Result;
+use crate::error::{Context, Result};
 use crate::layer;
 use crate::mount::{self, Api, OverlayMount, SOURCE_PREFIX, Upper, mountinfo};
 use crate::oci::DiffId;
@@ -37,8 +37,9 @@ impl Rootlay {
             if dirs.len() >= fewest(record.access) {
                 break;
             }
-            let empty = store::part(view.dir(), &format!("empty-{number}"), 0o755)?;
-            layer::correct(&[], &empty, &self.cancel)?;
+            let tried = || format!("create the view {}", record.name);
+            let empty = store::part(view.dir(), &format!("empty-{number}"), 0o755).context(tried)?;
+            layer::correct(&[], &empty, &self.cancel).context(tried)?;
             dirs.insert(0, empty);
         }
         let upper = match record.access {

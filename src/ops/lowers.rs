@@ -187,15 +187,21 @@ impl Workspace<'_> {
             .filter_map(|&index| known.get_key_value(&stack[index]))
             .map(|(id, index)| StackLayer { index, open: Box::new(|| open(id)) })
             .collect();
-        let (draft, dir) = self.staging.new_dir("made", 0o700)?;
-        let out = store::part(&dir, "diff", 0o755)?;
-        match kind {
-            Kind::Merged => layer::merge_lowest(&layers, &out, self.cancel)?,
-            Kind::Correction | Kind::Layer => layer::correct(&layers, &out, self.cancel)?,
-        }
+        let tried = || format!("what the stack {chain} needs beside its layers");
+        let (draft, dir) = self.staging.new_dir("made", 0o700).context(tried)?;
+        let out = store::part(&dir, "diff", 0o755).context(tried)?;
+        let made = match kind {
+            Kind::Merged => layer::merge_lowest(&layers, &out, self.cancel),
+            Kind::Correction | Kind::Layer => layer::correct(&layers, &out, self.cancel),
+        };
+        made.map_err(|error| match error.kind() {
+            // It names the layer.
+            ErrorKind::Refused => error,
+            _ => error.context(tried()),
+        })?;
         if kind == Kind::Correction {
             let summaries: Vec<Summary> = layers.iter().map(|layer| layer.index.summary.clone()).collect();
-            marks(chain.clone(), &summaries).write(self.staging, &dir)?;
+            marks(chain.clone(), &summaries).write(self.staging, &dir).context(tried)?;
         }
         drop((dir, out));
         let new = self.store.commit(self.staging, &draft, kind, &chain.0)?;

@@ -7,7 +7,7 @@ use super::attach::create_upper;
 use super::lowers::{self, Workspace};
 use super::target::Target;
 use super::{Access, Rootlay, ViewInfo};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Context, Error, ErrorKind, Result};
 use crate::mount;
 use crate::oci::{DiffId, Platform};
 use crate::store::{self, ImageRecord, Keep, Staging, State, ViewDir, ViewOptions, ViewRecord};
@@ -92,10 +92,11 @@ impl Rootlay {
         let named = Keep::of_image(&chosen.image);
         let workspace = Workspace { store: &self.store, staging: &staging, cancel: &self.cancel, named: &named };
         let lowers = workspace.lowers(&stack)?;
-        let (draft, dir) = staging.new_dir("view", 0o700)?;
-        store::part(&dir, "merged", 0o755)?;
+        let tried = || format!("create a view of {}", chosen.shown);
+        let (draft, dir) = staging.new_dir("view", 0o700).context(tried)?;
+        store::part(&dir, "merged", 0o755).context(tried)?;
         if request.access == Access::Writable {
-            create_upper(&dir, &stack, lowers.correction.as_ref())?;
+            create_upper(&dir, &stack, lowers.correction.as_ref()).context(tried)?;
             // What the record of a writable view names has to be as durable as the record.
             self.store.sync()?;
         }
@@ -128,7 +129,9 @@ impl Rootlay {
                 Ok(self.view_info(&record, true))
             }
             Err(error) => {
-                self.store.remove_view(&staging, view)?;
+                if let Err(left) = self.store.remove_view(&staging, view) {
+                    tracing::debug!(error = %left, "a view that never was mounted stays for the next command");
+                }
                 Err(error)
             }
         }

@@ -209,7 +209,8 @@ pub(super) fn unpack_into_place(
     let (Unpacked { index, compression }, ingest) = match passed {
         Ok(passed) => passed,
         Err(error) => {
-            run.staging.dir().remove_tree(draft.as_bytes())?;
+            // What cannot be removed now goes with the staging directory.
+            let _ = run.staging.dir().remove_tree(draft.as_bytes());
             return Err(error);
         }
     };

@@ -229,10 +229,11 @@ impl Store {
     }
 
     pub(super) fn image_dir(&self, algorithm: Algorithm) -> Result<Dir> {
+        let tried = || "make the folder of the image records".to_owned();
         let exists = self.images.exists(algorithm.as_str().as_bytes())?;
-        let dir = layout::private_dir(&self.images, algorithm.as_str())?;
+        let dir = layout::private_dir(&self.images, algorithm.as_str()).context(tried)?;
         if !exists {
-            self.images.sync()?;
+            self.images.sync().context(tried)?;
         }
         Ok(dir)
     }

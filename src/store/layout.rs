@@ -28,7 +28,11 @@ pub fn open_root(path: &Path) -> Result<Dir> {
     let tried = || format!("open the state root {}", path.display());
     let root = match Dir::open(path) {
         Err(error) if error.errno() == Errno::ENOENT => {
-            std::fs::create_dir_all(path).context(tried)?;
+            while let Err(error) = std::fs::create_dir_all(path) {
+                if error.kind() != std::io::ErrorKind::Interrupted {
+                    return Err(error).context(tried);
+                }
+            }
             Dir::open(path).context(tried)?
         }
         result => result.context(tried)?,
@@ -47,7 +51,7 @@ pub fn open_root(path: &Path) -> Result<Dir> {
                 );
                 return Err(Error::new(ErrorKind::Conflict, message));
             }
-            set_mode(&root, 0o700)?;
+            set_mode(&root, 0o700).context(tried)?;
             write_version(&root).context(tried)?;
         }
         Err(error) => return Err(Error::from(error).context(tried())),
@@ -116,9 +120,10 @@ pub fn create_dir(parent: &Dir, name: &[u8], mode: u32) -> Result<Dir> {
 impl Store {
     /// `oci-layout` (image-layout.md) and a first `index.json`.
     pub(super) fn create_layout_files(&self) -> Result<()> {
+        let tried = |name: &str| format!("state root {}: {name}", self.path.display());
         for algorithm in algorithms() {
-            private_dir(&self.blobs, algorithm)?;
-            private_dir(&self.partial, algorithm)?;
+            private_dir(&self.blobs, algorithm).context(|| tried("blobs"))?;
+            private_dir(&self.partial, algorithm).context(|| tried("partial"))?;
         }
         let files: [(&[u8], &[u8]); 2] = [
             (b"oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#),
@@ -129,16 +134,20 @@ impl Store {
         ];
         for (name, content) in files {
             if !self.root.exists(name)? {
-                let staging = self.stage()?;
-                let draft = staging.fresh_name("file");
-                staging.dir().write_new(draft.as_bytes(), 0o600, content)?.sync_all()?;
-                match staging.dir().rename_new(draft.as_bytes(), &self.root, name) {
-                    Err(error) if error.errno() == Errno::EEXIST => {}
-                    result => result?,
-                }
-                self.root.sync()?;
+                self.create_layout_file(name, content).context(|| tried(&String::from_utf8_lossy(name)))?;
             }
         }
         Ok(())
+    }
+
+    fn create_layout_file(&self, name: &[u8], content: &[u8]) -> Result<()> {
+        let staging = self.stage()?;
+        let draft = staging.fresh_name("file");
+        staging.dir().write_new(draft.as_bytes(), 0o600, content)?.sync_all()?;
+        match staging.dir().rename_new(draft.as_bytes(), &self.root, name) {
+            Err(error) if error.errno() == Errno::EEXIST => {}
+            result => result?,
+        }
+        Ok(self.root.sync()?)
     }
 }

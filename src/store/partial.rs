@@ -100,6 +100,7 @@ impl Store {
     }
 
     fn partial_name(&self, blob: &Digest) -> Result<(Dir, String)> {
-        Ok((layout::private_dir(&self.partial, blob.algorithm().as_str())?, blob.hex().to_owned()))
+        let dir = layout::private_dir(&self.partial, blob.algorithm().as_str());
+        Ok((dir.context(|| format!("partial download of {blob}"))?, blob.hex().to_owned()))
     }
 }

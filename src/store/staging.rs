@@ -102,7 +102,7 @@ impl Store {
                 result => result.context(tried)?,
             }
             let dir = self.staging.open_dir(name.as_bytes()).context(tried)?;
-            layout::set_mode(&dir, 0o700)?;
+            layout::set_mode(&dir, 0o700).context(tried)?;
             let lease = dir.create_file(LEASE, 0o600).context(tried)?;
             // Nobody can have it: those who look for the dead hold the exclusive store lock.
             lock::lock(&lease, Mode::Exclusive, "lease")?;
@@ -205,7 +205,8 @@ impl Staging<'_> {
     /// A new directory with exactly this mode, and its name.
     pub fn new_dir(&self, prefix: &str, mode: u32) -> Result<(String, Dir)> {
         let name = self.fresh_name(prefix);
-        let dir = layout::create_dir(&self.dir, name.as_bytes(), mode)?;
+        let dir = layout::create_dir(&self.dir, name.as_bytes(), mode)
+            .context(|| format!("create the staging directory {name}"))?;
         Ok((name, dir))
     }
 

@@ -126,6 +126,7 @@ impl ViewDir {
     /// Replaces the record. That of a writable view is durable when this returns.
     pub fn write(&self, staging: &Staging<'_>, record: &ViewRecord) -> Result<()> {
         record::write(staging, &self.dir, "view.json", record, durability(record))
+            .context(|| format!("view {}", record.name))
     }
 }
 
@@ -201,9 +202,10 @@ impl Store {
                 Err(Error::new(ErrorKind::Conflict, format!("the view name `{}` is taken", view.name)))
             }
             result => {
-                result.context(|| format!("create the view {}", view.name))?;
+                let tried = || format!("create the view {}", view.name);
+                result.context(tried)?;
                 if durability(record) == Durability::Synced {
-                    self.views.sync()?;
+                    self.views.sync().context(tried)?;
                 }
                 Ok(view)
             }
