@@ -44,20 +44,30 @@ fn links_lead_to_files() {
     }
 }
 
-#[test]
-fn the_tests_that_stop_attacks_exist() {
+/// Fails unless the tests in the last column of the tables of a document exist, and are more than `least`.
+fn assert_tests_exist(document: &str, least: usize) {
     let sources = ["src", "overlay-tests", "tests"].map(|dir| files(&top().join(dir), ".rs")).concat();
     let sources: String = sources.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
-    let attacks = fs::read_to_string(top().join("docs/attacks.md")).unwrap();
+    let text = fs::read_to_string(top().join(document)).unwrap();
     let mut named = 0;
-    for row in attacks.lines().filter(|line| line.starts_with("| ") && line.ends_with("` |")) {
+    for row in text.lines().filter(|line| line.starts_with("| ") && line.ends_with("` |")) {
         let tests = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
         for test in tests.split('`').skip(1).step_by(2) {
             // A name that ends in `_` stands for all tests that begin so.
             let whole = if test.ends_with('_') { "" } else { "(" };
-            assert!(sources.contains(&format!("fn {test}{whole}")), "docs/attacks.md: no test {test}");
+            assert!(sources.contains(&format!("fn {test}{whole}")), "{document}: no test {test}");
             named += 1;
         }
     }
-    assert!(named > 30, "only {named} tests are named");
+    assert!(named > least, "{document}: only {named} tests are named");
+}
+
+#[test]
+fn the_tests_that_stop_attacks_exist() {
+    assert_tests_exist("docs/attacks.md", 30);
+}
+
+#[test]
+fn the_tests_that_hold_faults_exist() {
+    assert_tests_exist("docs/faults.md", 30);
 }

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a panic is a failed case")]
 
 mod doctor;
+mod faults;
 mod in_use;
 mod official;
 mod older_kernels;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
             store::cases(),
             save::cases(),
             registry::cases(),
+            faults::cases(),
             repository::cases(),
         ]
         .concat(),
