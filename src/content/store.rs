@@ -95,6 +95,18 @@ impl ContentStore {
         Ok(all)
     }
 
+    /// Whether a blob is here with its size and its content. After a power cut one that no record names may have the
+    /// size alone.
+    ///
+    /// # Errors
+    /// What keeps it from being found out; one that cannot be read is not whole.
+    pub fn is_whole(&self, digest: &Digest, size: u64) -> Result<bool> {
+        match self.directory(digest.algorithm())? {
+            Some(directory) if size_in(&directory, digest)? == Some(size) => Ok(is_right(&directory, digest)),
+            _ => Ok(false),
+        }
+    }
+
     /// Gives a finished, verified file its name. A whole blob that is here already stays: it may be durable, and
     /// the new one is not yet.
     pub(super) fn adopt(&self, staging: &Dir, name: &[u8], digest: &Digest, size: u64) -> Result<()> {
@@ -104,9 +116,11 @@ impl ContentStore {
             Err(error) if error.errno() == Errno::EEXIST => {}
             result => return result.context(tried),
         }
-        if size_in(&directory, digest)? == Some(size) {
+        if size_in(&directory, digest)? == Some(size) && is_right(&directory, digest) {
             return staging.remove_file(name).context(tried);
         }
+        // Somebody else may have found out too, and have recorded what now goes: the new one is durable before that.
+        staging.open_file(name).context(tried)?.sync_all().context(tried)?;
         staging.rename(name, &directory, digest.hex().as_bytes()).context(tried)
     }
 
@@ -129,6 +143,21 @@ fn size_in(directory: &Dir, digest: &Digest) -> Result<Option<u64>> {
         return Err(Error::new(ErrorKind::Failed, format!("blob {digest} is not a regular file")));
     }
     Ok(Some(u64::try_from(stat.st_size).unwrap_or_default()))
+}
+
+/// Whether the content of a blob has its digest.
+fn is_right(directory: &Dir, digest: &Digest) -> bool {
+    let Ok(mut file) = directory.open_file(digest.hex().as_bytes()) else { return false };
+    let mut hasher = digest.algorithm().hasher();
+    let mut buffer = vec![0; 1 << 17];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return hasher.finish() == *digest,
+            Ok(count) => hasher.update(&buffer[..count]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => return false,
+        }
+    }
 }
 
 fn path(digest: &Digest) -> String {

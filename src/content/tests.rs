@@ -202,3 +202,18 @@ fn a_stored_blob_is_looked_at_again() {
     assert_eq!(again(b"abX").unwrap_err().kind(), ErrorKind::DigestMismatch);
     assert_eq!((bench.store.size_of(&digest).unwrap(), bench.staged()), (Some(3), 0));
 }
+
+/// After a power cut a file may have its name and its size, and other content.
+#[test]
+fn a_blob_of_other_content_is_replaced() {
+    let bench = bench();
+    let digest = Digest::of(b"abc");
+    assert!(!bench.store.is_whole(&digest, 3).unwrap());
+    bench.ingest(&digest, 3, b"abc").unwrap();
+    assert!(bench.store.is_whole(&digest, 3).unwrap());
+    let path = bench.temp.path().join("blobs/sha256").join(digest.hex());
+    std::fs::write(&path, b"\0\0\0").unwrap();
+    assert!(!bench.store.is_whole(&digest, 3).unwrap());
+    bench.ingest(&digest, 3, b"abc").unwrap();
+    assert_eq!((std::fs::read(path).unwrap().as_slice(), bench.staged()), (&b"abc"[..], 0));
+}

@@ -167,8 +167,11 @@ impl Job<'_> {
 
     /// Stores the blob of a layer that is unpacked already, if the source has it.
     fn store_blob(&self, run: &Run<'_>, source: &dyn Source, check: Check<'_>) -> Result<()> {
-        let stored = run.store.content().size_of(&self.blob.digest)? == Some(self.blob.size);
-        if stored || !source.has_blob(self.blob)? {
+        let content = run.store.content();
+        let known = run.named.contains(&Item::Blob(self.blob.digest.clone()));
+        let stored = content.size_of(&self.blob.digest)? == Some(self.blob.size);
+        // One that no record names may be what a power cut left of it.
+        if stored && (known || content.is_whole(&self.blob.digest, self.blob.size)?) || !source.has_blob(self.blob)? {
             return Ok(());
         }
         let watch = |_| check();
