@@ -156,6 +156,19 @@ impl Ingest {
         Ok(())
     }
 
+    /// Makes the bytes durable, for a blob that a record names already: it must not get the name before.
+    ///
+    /// # Errors
+    /// What the kernel says of anything that was not written.
+    pub fn sync(&self) -> Result<()> {
+        match &self.writing.target {
+            Target::Staged(file) | Target::Partial { file, .. } => {
+                file.sync_all().map_err(|error| SysError::from_io("fsync", self.writing.name.as_bytes(), &error).into())
+            }
+            Target::Stored => Ok(()),
+        }
+    }
+
     /// Verifies and gives the blob its name. A blob that is here already is success.
     ///
     /// Nothing is synced: the commit of the image does that.

@@ -204,6 +204,10 @@ impl Workspace<'_> {
             marks(chain.clone(), &summaries).write(self.staging, &dir).context(tried)?;
         }
         drop((dir, out));
+        if self.named.contains(&Item::Dir(kind, chain.0.clone())) {
+            // It was lost, and is believed as soon as it is there.
+            self.store.sync()?;
+        }
         let new = self.store.commit(self.staging, &draft, kind, &chain.0)?;
         match self.find(kind, &chain.0)? {
             Found::Usable(dir) => Ok(Made { chain, diff: dir.open_dir(b"diff")?, dir, new }),

@@ -84,7 +84,7 @@ impl Fetch<'_> {
         let watch = |_| check();
         let fetched = Tee::new(Box::new(input), Ingest::resume(partial, digest, *size), &watch).finish();
         match fetched {
-            Ok(ingest) => ingest.commit(store.content()),
+            Ok(ingest) => ingest.sync().and_then(|()| ingest.commit(store.content())),
             Err(error) => {
                 if error.kind() == ErrorKind::DigestMismatch {
                     store.cut_partial(digest, 0)?;
