@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write;
 use std::num::NonZero;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -34,6 +34,8 @@ pub(super) struct Run<'a> {
     /// What records named when the run began.
     pub named: Keep,
     committed: Mutex<BTreeSet<Item>>,
+    /// The disk does not have what was written.
+    lost: AtomicBool,
     /// Downloads that were begun or went on, and how many bytes of them were here.
     transfers: Mutex<BTreeMap<Digest, u64>>,
     tasks: AtomicUsize,
@@ -78,6 +80,7 @@ impl<'a> Run<'a> {
             threads: rootlay.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZero::<usize>::MIN),
             named: Keep::default(),
             committed: Mutex::default(),
+            lost: AtomicBool::new(false),
             transfers: Mutex::default(),
             tasks: AtomicUsize::new(0),
             indexes: Mutex::default(),
@@ -85,9 +88,16 @@ impl<'a> Run<'a> {
     }
 
     /// Runs `work`. If that fails, what it committed goes again, unless something else names or leases it. After an
-    /// interruption, and where the network failed, verified layers and downloads stay for the next attempt.
+    /// interruption, and where the network failed, verified layers and downloads stay for the next attempt. If the disk
+    /// did not take what was written, everything goes that nothing names: in memory it looks right.
     pub fn carry_out<T>(mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let result = work(&mut self);
+        if self.lost.load(Ordering::Relaxed) {
+            if let Err(error) = self.store.discard_unnamed(&self.staging) {
+                tracing::debug!(%error, "what the disk may not have stays");
+            }
+            return result;
+        }
         if let Err(error) = &result
             && !leaves_what_came(error.kind())
         {
@@ -111,6 +121,10 @@ impl<'a> Run<'a> {
 
     /// Renames a directory of the staging directory into its place.
     pub fn commit(&self, draft: &str, item: Item) -> Result<()> {
+        if self.named.contains(&item) {
+            // It was lost, and is believed as soon as it is there.
+            self.sync()?;
+        }
         if let Item::Dir(kind, digest) = &item
             && self.store.commit(&self.staging, draft, *kind, digest)?
         {
@@ -122,6 +136,9 @@ impl<'a> Run<'a> {
     /// Gives a verified blob its name.
     pub fn keep_blob(&self, ingest: Ingest, digest: &Digest) -> Result<()> {
         let known = self.store.content().size_of(digest)?.is_some();
+        if !known && self.named.contains(&Item::Blob(digest.clone())) {
+            ingest.sync()?;
+        }
         ingest.commit(self.store.content())?;
         if !known {
             self.remember(Item::Blob(digest.clone()));
@@ -139,6 +156,13 @@ impl<'a> Run<'a> {
     pub fn remember_index(&self, index: LayerIndex) {
         let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
         indexes.insert(index.summary.diff_id.clone(), index);
+    }
+
+    /// Makes everything durable that the image needs.
+    fn sync(&self) -> Result<()> {
+        let result = self.store.sync().and_then(|()| self.staging.is_trusted());
+        self.lost.store(result.is_err(), Ordering::Relaxed);
+        result
     }
 
     fn remember(&self, item: Item) {
@@ -187,7 +211,7 @@ impl<'a> Run<'a> {
         }
         let size = lowers::size(&workspace, stack)?;
         self.cancel.check()?;
-        self.store.sync()?;
+        self.sync()?;
         let id = manifest.config.digest.clone();
         let manifest = ManifestRecord {
             media_type: descriptor.media_type.clone(),

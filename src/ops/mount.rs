@@ -99,6 +99,7 @@ impl Rootlay {
             create_upper(&dir, &stack, lowers.correction.as_ref()).context(tried)?;
             // What the record of a writable view names has to be as durable as the record.
             self.store.sync()?;
+            staging.is_trusted()?;
         }
         let mut record = ViewRecord {
             name: String::new(),
@@ -220,6 +221,10 @@ impl Rootlay {
         // From here on a mount at the target counts as this view, even if nobody lives to write its device down.
         self.store.boot().clone_into(&mut record.boot);
         record.device = None;
+        if record.merged != lowers.merged {
+            self.store.sync()?;
+            staging.is_trusted()?;
+        }
         record.merged.clone_from(&lowers.merged);
         view.write(&staging, &record)?;
         self.attach(&staging, &view, &mut record, lowers, target.as_ref())?;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! version                                 format number; a newer one is refused
-//! locks/                                  flock files: `store`, and one per layer being unpacked
+//! locks/                                  flock files: `store`, and one per layer being unpacked; `era` ([`era`])
 //! oci-layout, index.json, blobs/          the content store, an OCI layout that other tools can read
 //! layers/<alg>/<hex>/{diff,layer.json,commit.json}    one unpacked layer, named by its diff ID
 //! corrections/<alg>/<hex>/{diff,plan.json,commit.json}    the correction layer of a stack, named by its chain ID
@@ -31,6 +31,7 @@
 
 mod change;
 mod clock;
+mod era;
 mod images;
 mod index;
 mod layout;
@@ -148,7 +149,19 @@ impl Store {
 
     /// Makes everything durable that was renamed into place so far: one `syncfs` of the file system, then an
     /// `fsync` of every directory that a rename touches.
+    ///
+    /// # Errors
+    /// What the kernel says of anything that was not written since this store was opened, by whomever. From then on nothing
+    /// that no record names is relied on any more ([`era`]).
     pub fn sync(&self) -> Result<()> {
+        self.sync_all().inspect_err(|_| {
+            if let Err(error) = self.begin_era() {
+                tracing::debug!(%error, "no other era begins");
+            }
+        })
+    }
+
+    fn sync_all(&self) -> Result<()> {
         let tried = || format!("sync the state root {}", self.path.display());
         self.root.sync_file_system().context(tried)?;
         for shelf in [&self.blobs, &self.layers, &self.corrections, &self.merged] {

@@ -1,8 +1,8 @@
 //! Directories that are named by a digest: layers, correction layers, merged directories.
 //!
-//! Each has a `diff` and a `commit.json` that tells in which boot it was renamed into place. Its content became
-//! durable when the first record that names it was written. Until then a power cut may have emptied its files, so
-//! in a later boot it is discarded and made again.
+//! Each has a `diff` and a `commit.json` that tells in which boot it was renamed into place, and in which era of that boot.
+//! Its content became durable when the first record that names it was written. Until then a power cut or a disk that
+//! fails may have emptied its files, so in a later boot or era it is discarded and made again.
 
 use std::collections::BTreeSet;
 
@@ -58,7 +58,7 @@ impl Kind {
 pub enum Found {
     /// It is here, and its content can be relied on.
     Usable(Dir),
-    /// It is left over from an earlier boot and nothing names it.
+    /// It is left over from an earlier boot or era and nothing names it.
     Stale,
     /// There is none.
     Missing,
@@ -68,6 +68,9 @@ pub enum Found {
 struct Commit {
     /// The boot in which the directory was renamed into place.
     boot: String,
+    /// The era of that boot; empty until the disk fails.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    era: String,
 }
 
 impl Store {
@@ -102,7 +105,7 @@ impl Store {
     /// Write it into the lease before, or it may be gone a moment later.
     pub fn find(&self, kind: Kind, digest: &Digest, named: &Keep) -> Result<Found> {
         let Some(dir) = self.open_committed(kind, digest)? else { return Ok(Found::Missing) };
-        let usable = named.contains(&Item::Dir(kind, digest.clone())) || self.is_of_this_boot(&dir);
+        let usable = named.contains(&Item::Dir(kind, digest.clone())) || self.is_of_this_era(&dir)?;
         Ok(if usable { Found::Usable(dir) } else { Found::Stale })
     }
 
@@ -122,14 +125,17 @@ impl Store {
     }
 
     /// A commit file that cannot be read was never durable: an earlier boot.
-    fn is_of_this_boot(&self, dir: &Dir) -> bool {
-        record::read::<Commit>(dir, b"commit.json").ok().flatten().is_some_and(|commit| commit.boot == self.boot)
+    fn is_of_this_era(&self, dir: &Dir) -> Result<bool> {
+        match record::read::<Commit>(dir, b"commit.json").ok().flatten() {
+            Some(commit) if commit.boot == self.boot => Ok(commit.era == self.era()?),
+            _ => Ok(false),
+        }
     }
 
     /// Renames the directory `draft` of `staging` into its place, and says whether it was the first there.
     pub fn commit(&self, staging: &Staging<'_>, draft: &str, kind: Kind, digest: &Digest) -> Result<bool> {
         let tried = || format!("commit {} {digest}", kind.word());
-        let commit = Commit { boot: self.boot.clone() };
+        let commit = Commit { boot: self.boot.clone(), era: staging.era().to_owned() };
         let dir = staging.dir().open_dir(draft.as_bytes()).context(tried)?;
         record::write(staging, &dir, "commit.json", &commit, record::Durability::ThisBoot).context(tried)?;
         let shelf = layout::private_dir(self.shelf(kind), digest.algorithm().as_str()).context(tried)?;
@@ -152,7 +158,8 @@ impl Store {
     pub fn named(&self) -> Result<Keep> {
         let views = self.views()?;
         let views = views.iter().filter_map(View::record);
-        Ok(Keep::named(&self.catalog()?.images, views))
+        let images = self.catalog()?.images;
+        Ok(Keep::named(&images, views).and_blobs(&images))
     }
 
     /// Everything that is named by a digest.

@@ -65,6 +65,7 @@ pub struct Staging<'s> {
     store: &'s Store,
     name: String,
     dir: Dir,
+    era: String,
     lease: Mutex<File>,
     counter: AtomicU64,
 }
@@ -88,7 +89,8 @@ impl Store {
     /// The same for a caller that holds the store lock.
     pub(super) fn stage_locked(&self) -> Result<Staging<'_>> {
         let (name, dir, lease) = self.new_staging()?;
-        Ok(Staging { store: self, name, dir, lease: Mutex::new(lease), counter: AtomicU64::new(0) })
+        let era = self.era()?;
+        Ok(Staging { store: self, name, dir, era, lease: Mutex::new(lease), counter: AtomicU64::new(0) })
     }
 
     fn new_staging(&self) -> Result<(String, Dir, File)> {
@@ -195,6 +197,19 @@ impl Staging<'_> {
     /// The directory.
     pub fn dir(&self) -> &Dir {
         &self.dir
+    }
+
+    /// The era in which its owner began to write.
+    pub(super) fn era(&self) -> &str {
+        &self.era
+    }
+
+    /// Fails if the disk has failed since its owner began: what the owner wrote or found may not be on the disk.
+    ///
+    /// # Errors
+    /// `Failed` in that case, and what keeps it from being found out.
+    pub fn is_trusted(&self) -> Result<()> {
+        self.store.is_still(&self.era)
     }
 
     /// A name in the directory that nothing has yet.

@@ -44,6 +44,16 @@ impl Store {
         self.sweep(staging, items)
     }
 
+    /// Ends the lease of `staging` and takes away everything that nothing names or leases.
+    ///
+    /// # Errors
+    /// What keeps it from being taken away.
+    pub fn discard_unnamed(&self, staging: &Staging<'_>) -> Result<Freed> {
+        let _lock = self.lock_exclusive()?;
+        staging.end_lease()?;
+        self.sweep(staging, &self.all_items()?)
+    }
+
     /// Takes away what a view used, once its image is gone too.
     pub(super) fn forget_stack(&self, staging: &Staging<'_>, image: &Digest, stack: &[DiffId]) -> Result<()> {
         if self.catalog()?.images.iter().any(|record| record.id == *image) {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::error::ErrorKind;
 
 #[test]
 fn s62_a_layer_goes_with_its_last_image() {
@@ -81,6 +82,30 @@ fn row_181_a_layer_that_no_record_names_does_not_outlive_its_boot() {
     // The power cut may have emptied the file that tells the boot.
     std::fs::write(next.path_of(Kind::Layer, &digest("unnamed")).with_file_name("commit.json"), "").unwrap();
     assert_eq!(found(&next, "unnamed"), "stale");
+}
+
+#[test]
+fn a_layer_that_no_record_names_does_not_outlive_a_failure_of_the_disk() {
+    let root = Root::new();
+    let store = root.open();
+    commit_layer(&store, "named");
+    commit_layer(&store, "unnamed");
+    install(&store, image("x", &["named"], &["x"]));
+    let before = store.stage().unwrap();
+    before.is_trusted().unwrap();
+    store.begin_era().unwrap();
+    assert_eq!((found(&store, "named"), found(&store, "unnamed")), ("usable", "stale"));
+    assert_eq!(before.is_trusted().unwrap_err().kind(), ErrorKind::Failed);
+    // What is committed now by somebody who began before counts as little.
+    let (draft, dir) = before.new_dir("layer", 0o700).unwrap();
+    dir.create_dir(b"diff", 0o755).unwrap();
+    assert!(store.commit(&before, &draft, Kind::Layer, &digest("late")).unwrap());
+    assert_eq!(found(&store, "late"), "stale");
+    store.discard_unnamed(&before).unwrap();
+    assert_eq!((found(&store, "named"), found(&store, "late")), ("usable", "missing"));
+    assert!(commit_layer(&store, "unnamed"));
+    assert_eq!(found(&store, "unnamed"), "usable");
+    store.stage().unwrap().is_trusted().unwrap();
 }
 
 #[test]
