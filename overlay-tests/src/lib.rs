@@ -10,6 +10,7 @@
 //! * [`docker`] is a Docker engine in the scratch directory, to compare with.
 //! * [`registry`] is a test bed for registries: real ones, a token server, and a proxy that does damage.
 //! * [`trace`] stops the program before a system call: it is killed there, or the call fails.
+//! * [`block`] is a block device that writes down what reaches it, and fails when it is told to.
 //! * [`harness`] runs cases in processes and namespaces of their own.
 #![expect(
     clippy::unwrap_used,
@@ -18,6 +19,7 @@
     reason = "support code of tests: a panic is a failed test"
 )]
 
+pub mod block;
 pub mod docker;
 pub mod fixture;
 pub mod harness;

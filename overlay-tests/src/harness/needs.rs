@@ -21,6 +21,8 @@ pub enum Need {
     Docker,
     /// A file system that can be made in a file and mounted; `tmpfs` needs neither.
     FileSystem(&'static str),
+    /// `/dev/fuse`, for a block device of our own.
+    Fuse,
     /// The official images, which do not come with the repository.
     Images,
     /// A kernel of at least this version: for behaviour of the kernel itself, which has no probe.
@@ -42,6 +44,7 @@ impl Need {
                 (["dockerd", "containerd", "runc", "docker"].iter().all(|tool| in_path(tool)), "dockerd".to_owned())
             }
             Self::FileSystem(name) => (has_file_system(name), format!("the file system {name}")),
+            Self::Fuse => (Path::new("/dev/fuse").exists(), "/dev/fuse".to_owned()),
             Self::Images => (images().is_dir(), "OVERLAY_TESTS_IMAGES".to_owned()),
             Self::Kernel(major, minor) => (kernel() >= (major, minor), format!("Linux {major}.{minor}")),
             Self::OldXfs => (mounts_old_xfs(), "a kernel with xfs of version 4".to_owned()),
@@ -52,7 +55,10 @@ impl Need {
 
     /// Whether nobody is blamed where it is not there: no package brings it, or one that is too much to ask for.
     pub(super) fn is_of_the_machine(self) -> bool {
-        matches!(self, Self::Docker | Self::Images | Self::Kernel(..) | Self::OldXfs | Self::UserNamespaces)
+        matches!(
+            self,
+            Self::Docker | Self::Fuse | Self::Images | Self::Kernel(..) | Self::OldXfs | Self::UserNamespaces
+        )
     }
 }
 

@@ -10,6 +10,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use super::case::Case;
 use super::deny;
 use super::sandbox;
+use crate::block;
 
 /// Tells a child which case it is.
 pub(super) const CASE: &str = "OVERLAY_TESTS_CASE";
@@ -25,6 +26,9 @@ pub fn run_suite(cases: Vec<Case>) -> ExitCode {
             "deny" => return deny::child(),
             "trace" => return crate::trace::child(),
             _ => {}
+        }
+        if stage == block::STAGE {
+            return block::serve();
         }
         let name = env::var(CASE).unwrap();
         let case = cases.iter().find(|case| case.name == name).unwrap();
