@@ -26,7 +26,7 @@ fn verdict(record: &ViewRecord, gone: bool) -> Verdict {
 }
 
 impl Rootlay {
-    /// Removes the read-only views that are gone and those that never came to be, completes those whose maker died
+    /// Removes the read-only views that are gone, those that never came to be, and those of which a power cut left nothing, completes those whose maker died
     /// after the mount, and saves what was unmounted without us. Views that somebody works on are left alone.
     pub(super) fn heal(&self) -> Result<()> {
         let views = self.store.views()?;
@@ -34,6 +34,14 @@ impl Rootlay {
             return Ok(());
         }
         let live = Live::of(&self.store, &views)?;
+        // Where a view without a record would be mounted, nobody knows: one of its name may be it.
+        for view in views.iter().filter(|view| view.record().is_none() && live.named(&view.name).is_empty()) {
+            if let Some(view) = self.store.try_lock_view(&view.name)?
+                && view.is_hollow()?
+            {
+                self.store.remove_view(&self.store.stage()?, view)?;
+            }
+        }
         for record in views.iter().filter_map(View::record) {
             if verdict(record, live.is_gone(&self.store, record)?) == Verdict::Keep {
                 continue;

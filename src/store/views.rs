@@ -123,6 +123,22 @@ impl ViewDir {
         read(&self.dir, &self.name)
     }
 
+    /// Whether there is neither a record nor anything that was written: that is how a power cut leaves a read-only view,
+    /// whose record is not synced.
+    ///
+    /// # Errors
+    /// What keeps the directory from being read.
+    pub fn is_hollow(&self) -> Result<bool> {
+        if self.dir.exists(b"upper")? {
+            return Ok(false);
+        }
+        match self.dir.read(b"view.json", layout::FILE_LIMIT) {
+            Err(error) if error.errno() == Errno::ENOENT => Ok(true),
+            Err(error) => Err(error.into()),
+            Ok(content) => Ok(serde_json::from_slice::<ViewRecord>(&content).is_err()),
+        }
+    }
+
     /// Replaces the record. That of a writable view is durable when this returns.
     pub fn write(&self, staging: &Staging<'_>, record: &ViewRecord) -> Result<()> {
         record::write(staging, &self.dir, "view.json", record, durability(record))

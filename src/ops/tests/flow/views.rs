@@ -103,6 +103,28 @@ fn what_died_between_record_and_mount_is_cleared_away() {
 }
 
 #[test]
+fn a_view_without_a_record_goes_unless_something_was_written_to_it() {
+    in_own_namespace(|bench| {
+        let rootlay = bench.open();
+        rootlay.load(load(bench.image("app", &[&[("a", "1")]]))).unwrap();
+        let views = [mount("localhost/app:1"), writable("localhost/app:1", "work"), mount("localhost/app:1")];
+        let [cut, work, shown] = views.map(|request| rootlay.mount(request).unwrap());
+        for view in [&cut, &work] {
+            rustix::mount::unmount(&view.target, rustix::mount::UnmountFlags::empty()).unwrap();
+        }
+        // A power cut leaves the name of a file before its content.
+        for view in [&cut, &work, &shown] {
+            fs::write(bench.path("root/views").join(&view.name).join("view.json"), "").unwrap();
+        }
+        bench.open();
+        assert_eq!(bench.names("views"), [shown.name.as_str(), "work"]);
+        rustix::mount::unmount(&shown.target, rustix::mount::UnmountFlags::empty()).unwrap();
+        bench.open();
+        assert_eq!(bench.names("views"), ["work"]);
+    });
+}
+
+#[test]
 fn after_a_boot_only_writable_views_are_left() {
     in_own_namespace(|bench| {
         let rootlay = bench.open();
