@@ -6,14 +6,15 @@ use overlay_tests::cases;
 use overlay_tests::harness::{Case, Context, Need};
 use overlay_tests::registry::Bed;
 
-use super::threads::{Thread, at_its_first_line, set};
-use super::{CHOWN, DAC_OVERRIDE, FOWNER, MKNOD, SYS_ADMIN, SYS_PTRACE, UNPACK, load, write};
+use super::threads::{Thread, at_its_first_line, set, wait_for};
+use super::{CHOWN, DAC_OVERRIDE, FOWNER, MKNOD, SYS_ADMIN, SYS_PTRACE, UNPACK, confined, load, write};
 
 pub fn cases() -> Vec<Case> {
     cases![
         what_is_not_needed_is_dropped => Need::Tool("setpriv");
         asking_holds_nothing => Need::Tool("setpriv");
-        mount_drops_everything_in_the_end => Need::Tool("setpriv")
+        mount_drops_everything_in_the_end => Need::Tool("setpriv");
+        a_detached_view_is_in_use_where_processes_hide => Need::Tool("setpriv")
     ]
 }
 
@@ -100,4 +101,29 @@ fn mount_drops_everything_in_the_end(context: &Context) {
         let threads = at_its_first_line(&mut with_everything(context, arguments));
         assert!(threads.iter().all(|thread| thread.has(0)), "{arguments:?}: {threads:x?}");
     }
+}
+
+/// Without `CAP_SYS_PTRACE` only processes with no more capabilities can be looked at (`ptrace(2)`): who drops some sees
+/// less, and must not take a view for unused that somebody still works in.
+fn a_detached_view_is_in_use_where_processes_hide(context: &Context) {
+    let id = load(context);
+    let view = context.mount(["--name", "v", &id]);
+    let hidden = "--bounding-set=-sys_ptrace";
+    let mut holder = Command::new("setpriv");
+    let mut holder = holder.args([hidden, "--inh-caps=-all", "sleep", "600"]).current_dir(&view).spawn().unwrap();
+    wait_for("sleep", &mut holder, |process| {
+        let name = std::fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+        (name == "sleep\n").then_some(())
+    });
+    let run = |arguments: &[&str]| context.output(&mut confined(context, "-sys_ptrace", arguments));
+    let _ = run(&["umount", "v"]).exits(2).says("sleep");
+    run(&["umount", "-l", "v"]).ok();
+    for arguments in [&["images"][..], &["system", "prune", "-a", "-f"], &["system", "df"]] {
+        run(arguments).ok();
+    }
+    let _ = run(&["rmi", &id]).exits(2);
+    assert!(context.rootlay(["images", "-q", "--no-trunc"]).ok().contains(&id));
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    run(&["rmi", &id]).ok();
 }
