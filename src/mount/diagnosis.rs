@@ -18,7 +18,7 @@ pub(super) const ADVICE: &str = "keep the state root on ext4, xfs (ftype=1) or b
 /// The kernel's error as ours: what we make of it first, then the call and the kernel's own words as its cause.
 pub(super) fn explain(mount: &OverlayMount, error: &SysError, messages: &[String]) -> Error {
     let (kind, sentence) = diagnose(mount, error.errno()).unwrap_or_else(|| match error.errno() {
-        Errno::ENOSPC => (ErrorKind::NoSpace, "no space left for the work directory".to_owned()),
+        Errno::ENOSPC | Errno::EDQUOT => (ErrorKind::NoSpace, "no space left for the work directory".to_owned()),
         // Much of what overlay has to say goes to the kernel's log only.
         _ if messages.is_empty() => {
             (ErrorKind::Failed, "the kernel refuses the overlay; its log (dmesg) may say why".to_owned())

@@ -118,7 +118,11 @@ pub(super) fn state(context: &FsContext, key: &str, value: &str) -> Result<()> {
     if error.errno() == Errno::EINVAL && messages.iter().any(|message| message.contains("Unknown parameter")) {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Failed, diagnosis::with_messages(&error, &messages)))
+    let kind = match error.errno() {
+        Errno::ENOSPC | Errno::EDQUOT => ErrorKind::NoSpace,
+        _ => ErrorKind::Failed,
+    };
+    Err(Error::new(kind, diagnosis::with_messages(&error, &messages)))
 }
 
 /// Whether the kernel complains about the key or the form of its value, and not about the directory in it.
