@@ -36,14 +36,22 @@ pub(super) struct Known {
     pub only: Only,
 }
 
+macro_rules! only {
+    () => {
+        Only::All
+    };
+    ($only:expr) => {
+        $only
+    };
+}
+
 macro_rules! table {
     ($($name:ident $call:ident $object:expr $(, $only:expr)?;)*) => {
         &[$(Known {
             name: stringify!($name),
             number: libc::$call,
             object: $object,
-            #[allow(unused_variables)]
-            only: { let only = Only::All; $(let only = $only;)? only },
+            only: only!($($only)?),
         }),*]
     };
 }

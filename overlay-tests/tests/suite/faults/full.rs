@@ -22,7 +22,8 @@ pub fn cases() -> Vec<Case> {
         no_inodes_on_ext4 => Need::FileSystem("ext4");
         read_only_in_the_middle => Need::FileSystem("ext4");
         read_only_between_commands;
-        a_limit_on_the_size_of_files
+        a_limit_on_the_size_of_files;
+        a_limit_on_open_files
     ];
     all.into_iter().map(|case| case.minutes(10)).collect()
 }
@@ -318,23 +319,55 @@ fn read_only_between_commands(context: &Context) {
     context.rootlay(["rmi", OTHER, "--force"]);
 }
 
+/// The command under a limit of the shell.
+fn limited(scenario: &Scenario<'_>, limit: &str) -> Command {
+    let plain = scenario.again();
+    let mut limited = Command::new("sh");
+    limited.args(["-c", &format!("ulimit {limit}; exec \"$@\""), "sh"]);
+    limited.arg(plain.get_program()).args(plain.get_args()).env("ROOTLAY_THREADS", "1");
+    limited
+}
+
+/// A load that failed by a limit: the store is as it was, and without the limit the load succeeds.
+#[track_caller]
+fn assert_limited(scenario: &Scenario<'_>, output: Output, words: &str) {
+    let output = output.exits(1);
+    let line = output.one_line();
+    assert!(line.to_lowercase().contains(words), "{line}");
+    let ground = scenario.ground;
+    assert_eq!(ground.listed(), scenario.stays.iter().cloned().collect());
+    ground.assert_tidy();
+    assert_eq!(ground.items(), ground.before.items, "the space is not given back");
+    scenario.assert_again();
+}
+
 /// `RLIMIT_FSIZE`: the kernel sends a signal, whose default is the end of the process.
 fn a_limit_on_the_size_of_files(context: &Context) {
     let ground = Ground::new(context);
     let scenario = Scenario::load(&ground);
     for blocks in [0, 1, 8, 130] {
         scenario.prepare();
-        let plain = scenario.again();
-        let mut limited = Command::new("sh");
-        limited.args(["-c", &format!("ulimit -f {blocks}; exec \"$@\""), "sh"]);
-        limited.arg(plain.get_program()).args(plain.get_args());
-        let output = context.output(&mut limited).exits(1);
-        let line = output.one_line();
-        println!("{line}");
-        assert!(line.to_lowercase().contains("file too large"), "{line}");
-        assert_eq!(ground.listed(), scenario.stays.iter().cloned().collect());
-        ground.assert_tidy();
-        assert_eq!(ground.items(), ground.before.items, "the space is not given back");
-        scenario.assert_again();
+        let output = context.output(&mut limited(&scenario, &format!("-f {blocks}")));
+        println!("{blocks} blocks: {} {}", output.code, output.stderr);
+        assert_limited(&scenario, output, "file too large");
     }
+}
+
+/// `RLIMIT_NOFILE`: opening fails at every place where something is opened, for reading too.
+fn a_limit_on_open_files(context: &Context) {
+    let ground = Ground::new(context);
+    let scenario = Scenario::load(&ground);
+    let mut failed = 0;
+    for files in 8..64 {
+        scenario.prepare();
+        let output = context.output(&mut limited(&scenario, &format!("-n {files}")));
+        println!("{files} files: {} {}", output.code, output.stderr);
+        if output.code == 0 {
+            scenario.assert_sound();
+            break;
+        }
+        failed += 1;
+        assert_limited(&scenario, output, "too many open files");
+    }
+    assert!((5..56).contains(&failed), "{failed} loads failed");
 }

@@ -64,7 +64,7 @@ fn kill_except(scenario: &Scenario<'_>, known: &[Call]) {
 fn check(scenario: &Scenario<'_>, code: i32, turn: usize) {
     assert_eq!(code, -9);
     // Every other time nothing looks at the store in between.
-    if turn % 2 == 0 {
+    if turn.is_multiple_of(2) {
         scenario.assert_sound();
     }
     scenario.assert_again();

@@ -1,4 +1,5 @@
 //! Faults: whatever breaks, nothing that was there is lost, and the next command works. `docs/faults.md` has the table.
+#![expect(clippy::print_stdout, reason = "where a case was is shown only if it failed there")]
 
 mod errors;
 mod full;
