@@ -25,7 +25,7 @@ mod tests;
 
 pub use capabilities::{MOUNTER, check_capabilities};
 pub use detach::detach;
-pub use holders::holders;
+pub use holders::{Holder, holders};
 pub use namespaces::{MountedAt, live_views, own_views};
 pub use plan::{MAX_LOWERS, PlanLayer, lowest_to_merge, plan_layers};
 pub use probe::{explain, features as kernel_features};

@@ -3,15 +3,17 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Rootlay;
 use super::liveness::{Live, target_of};
 use super::views::innermost;
 use crate::error::{Error, ErrorKind, Result};
-use crate::mount::{self, MountedAt, mountinfo};
+use crate::mount::{self, Holder, MountedAt, mountinfo};
 use crate::oci::Platform;
 use crate::store::{Access, State, View, ViewDir, ViewRecord};
 use crate::sys::errno::escape;
+use crate::sys::proc;
 
 /// Which views.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,34 +192,61 @@ fn not_here(name: &str, mounts: &[&MountedAt]) -> Error {
     }
 }
 
+/// How often a view is tried again that only commands of ours look at, and how long each waits.
+const TRIES: usize = 50;
+const PAUSE: Duration = Duration::from_millis(20);
+
 fn detach(name: &str, at: &MountedAt, mode: Detach) -> Result<()> {
-    match mount::detach(&at.target, mode == Detach::Lazy) {
-        Err(error) if error.kind() == ErrorKind::InUse => {
-            let users = users(at)?;
-            // The kernel's EBUSY says no more.
-            Err(Error::new(ErrorKind::InUse, format!("the view `{name}` is in use{users}")))
+    for tries in 0.. {
+        match mount::detach(&at.target, mode == Detach::Lazy) {
+            Err(error) if error.kind() == ErrorKind::InUse => {
+                let users = Users::of(at)?;
+                if tries == TRIES || !users.are_passing() {
+                    // The kernel's EBUSY says no more.
+                    return Err(Error::new(ErrorKind::InUse, format!("the view `{name}` is in use{}", users.words())));
+                }
+                std::thread::sleep(PAUSE);
+            }
+            // The root of the mount went away in between.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(Error::new(ErrorKind::NotFound, format!("the view `{name}` is not mounted")));
+            }
+            result => return result,
         }
-        // The root of the mount went away in between.
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            Err(Error::new(ErrorKind::NotFound, format!("the view `{name}` is not mounted")))
-        }
-        result => result,
     }
+    Ok(())
 }
 
-/// Who uses a view: ` by 12 (bash), 34 (sleep)`, or what is mounted within it.
-fn users(at: &MountedAt) -> Result<String> {
-    let holders = mount::holders(at.dev)?;
-    if !holders.is_empty() {
-        let list: Vec<String> = holders.iter().map(|holder| format!("{} ({})", holder.pid, holder.command)).collect();
-        return Ok(format!(" by {}", list.join(", ")));
+/// Who uses a view, and what is mounted within it.
+struct Users {
+    holders: Vec<Holder>,
+    within: Vec<String>,
+}
+
+impl Users {
+    fn of(at: &MountedAt) -> Result<Self> {
+        let is_within = |mount: &&mountinfo::Mount| mount.parent == at.mount;
+        let mounts = mountinfo::of_self()?;
+        let within = mounts.iter().filter(is_within).map(|mount| escape(&mount.target)).collect();
+        Ok(Self { holders: mount::holders(at.dev)?, within })
     }
-    let within: Vec<String> = mountinfo::of_self()?
-        .iter()
-        .filter(|mount| mount.parent == at.mount)
-        .map(|mount| escape(&mount.target))
-        .collect();
-    Ok(if within.is_empty() { String::new() } else { format!(": mounted within it: {}", within.join(", ")) })
+
+    /// Whether it is only somebody who looks where the view is mounted, as every command of ours does, or who is gone already.
+    fn are_passing(&self) -> bool {
+        let own = i32::try_from(std::process::id()).ok().and_then(proc::command).map(|command| escape(&command));
+        let passes = |holder: &Holder| holder.command.is_empty() || Some(&holder.command) == own.as_ref();
+        self.within.is_empty() && self.holders.iter().all(passes)
+    }
+
+    /// ` by 12 (bash), 34 (sleep)`, or what is mounted within it.
+    fn words(&self) -> String {
+        if !self.holders.is_empty() {
+            let list: Vec<String> =
+                self.holders.iter().map(|holder| format!("{} ({})", holder.pid, holder.command)).collect();
+            return format!(" by {}", list.join(", "));
+        }
+        if self.within.is_empty() { String::new() } else { format!(": mounted within it: {}", self.within.join(", ")) }
+    }
 }
 
 /// The path as records have it. What cannot be resolved is taken as it is written.

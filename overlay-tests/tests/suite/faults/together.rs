@@ -33,7 +33,10 @@ const LAYERS: usize = 7;
 const STUCK: Duration = Duration::from_secs(90);
 
 pub fn cases() -> Vec<Case> {
-    vec![Case::new(module_path!(), "eight_processes_for_a_minute", for_a_minute).minutes(120)]
+    vec![
+        Case::new(module_path!(), "eight_processes_for_a_minute", for_a_minute).minutes(120),
+        Case::new(module_path!(), "who_looks_at_a_view_does_not_hold_it", who_looks_at_a_view_does_not_hold_it),
+    ]
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -260,6 +263,23 @@ impl Worker<'_> {
             }
         }
     }
+}
+
+/// Every command looks where the views are mounted; another one that unmounts one of them does not fail for that.
+fn who_looks_at_a_view_does_not_hold_it(context: &Context) {
+    let id = context.load(&Image::of([vec![file("f", "")]])).image_id;
+    let merged = context.mount(["--name", "v", &id]);
+    // The name of a command of ours, and its directory is the view for longer than any of ours looks.
+    let looker = context.fresh_dir("bin").join(context.program().file_name().unwrap());
+    fs::copy("/bin/sleep", &looker).unwrap();
+    let mut looker = std::process::Command::new(looker).arg("1000").current_dir(&merged).spawn().unwrap();
+    let umount = context.command(["umount", "v"]).stderr(Stdio::piped()).spawn().unwrap();
+    sleep(Duration::from_millis(200));
+    looker.kill().unwrap();
+    looker.wait().unwrap();
+    let output = umount.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!merged.join("f").exists());
 }
 
 /// Where a layer is being unpacked: its marker in a staging directory, with the inode that tells it from a later one.

@@ -25,7 +25,7 @@ use bench::Bench;
 use script::{Stage, World, everything, pulling, stack, write_durably};
 
 /// How many moments of each case are tried.
-const CUTS: usize = 24;
+const CUTS: usize = 18;
 
 pub fn cases() -> Vec<Case> {
     macro_rules! on {
