@@ -13,6 +13,7 @@ use crate::mount::{self, Api, OverlayMount, SOURCE_PREFIX, Upper, mountinfo};
 use crate::oci::DiffId;
 use crate::store::{self, Access, Staging, State, ViewDir, ViewRecord};
 use crate::sys::dir::Dir;
+use crate::sys::file_system::Kind;
 
 /// How many lower directories an overlay needs at least.
 fn fewest(access: Access) -> usize {
@@ -33,8 +34,11 @@ impl Rootlay {
         target: Option<&Target>,
     ) -> Result<()> {
         let mut dirs = lowers.dirs;
+        // On an overlay whiteouts are attributes. In the lowest directory the kernel does not look for the mark that says so,
+        // and would list them.
+        let below = usize::from(Kind::of(view.dir())? == Kind::OVERLAY);
         for number in 0.. {
-            if dirs.len() >= fewest(record.access) {
+            if number >= below && dirs.len() >= fewest(record.access) {
                 break;
             }
             let tried = || format!("create the view {}", record.name);

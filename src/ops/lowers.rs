@@ -12,6 +12,9 @@ use crate::oci::{ChainId, DiffId, Digest};
 use crate::store::{self, Found, Item, Keep, Kind, PlanRecord, Staging, Store};
 use crate::sys::dir::Dir;
 
+/// What is mounted with the layers: the correction layer, and the empty directory below them that an overlay may need.
+const OTHERS: usize = 2;
+
 /// Where lower directories are looked for and made. The lease of `staging` has what the stack needs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Workspace<'a> {
@@ -47,7 +50,7 @@ pub(super) struct Lowers {
 pub(super) fn items(stack: &[DiffId]) -> impl Iterator<Item = Item> + '_ {
     let correction = ChainId::of(stack).map(|chain| Item::Dir(Kind::Correction, chain.0));
     // Which part of a long stack is merged is known only when its layers are planned.
-    let parts = if mount::lowest_to_merge(stack.len(), 1) > 0 { store::chains(stack) } else { Vec::new() };
+    let parts = if mount::lowest_to_merge(stack.len(), OTHERS) > 0 { store::chains(stack) } else { Vec::new() };
     let merged = parts.into_iter().map(|chain| Item::Dir(Kind::Merged, chain.0));
     stack.iter().map(|id| Item::Dir(Kind::Layer, id.0.clone())).chain(correction).chain(merged)
 }
@@ -90,7 +93,7 @@ pub(super) fn paths(store: &Store, stack: &[DiffId], merged: Option<&ChainId>) -
         None => marks(chain, &summaries(stack, layer)?),
     };
     let planned = plan(stack, &marks);
-    let count = merged.map_or(0, |_| mount::lowest_to_merge(planned.len(), 1));
+    let count = merged.map_or(0, |_| mount::lowest_to_merge(planned.len(), OTHERS));
     let merged = merged.map(|chain| store.path_of(Kind::Merged, &chain.0));
     let layers = planned.into_iter().skip(count).map(|index| store.path_of(Kind::Layer, &stack[index].0));
     Ok(merged.into_iter().chain(layers).chain([correction]).collect())
@@ -230,7 +233,7 @@ impl Workspace<'_> {
         let marks = self.marks(stack, &correction)?;
         let mut planned = plan(stack, &marks);
         let mut dirs = Vec::with_capacity(planned.len() + 1);
-        let count = mount::lowest_to_merge(planned.len(), 1);
+        let count = mount::lowest_to_merge(planned.len(), OTHERS);
         let mut merged = None;
         if let Some(&last) = count.checked_sub(1).and_then(|last| planned.get(last)) {
             // The lowest part of the stack, planned without what is above it, so that any image can use it.

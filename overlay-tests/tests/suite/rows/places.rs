@@ -22,6 +22,7 @@ pub fn cases() -> Vec<Case> {
         row_170_state_root_is_private;
         row_021_store_on_an_overlay => Need::Kernel(6, 8);
         row_021_store_on_an_overlay_of_any_kernel;
+        row_021_lowest_layer_on_an_overlay => Need::Kernel(6, 8);
         row_166_ext4_without_entry_types => Need::FileSystem("ext4");
         row_166_xfs_without_ftype => Need::FileSystem("xfs"), Need::OldXfs
     ];
@@ -172,6 +173,24 @@ fn row_021_store_on_an_overlay(context: &Context) {
     let root = context.mount_overlay().join("root");
     let output = shows_demanding_or_refuses(context, &root);
     assert!(output.is_none(), "{output:?}");
+}
+
+/// Whiteouts that hide nothing, where nothing lies below them; also of the lowest of as many layers as the kernel takes.
+fn row_021_lowest_layer_on_an_overlay(context: &Context) {
+    let root = context.mount_overlay().join("root");
+    let lowest = vec![dir("d", 0o755), file("d/f", ""), whiteout("d/g"), whiteout("h")];
+    for count in [1, 2, 498, 499, 500] {
+        let above = (1..count).map(|n| vec![file(format!("f{n}"), "")]);
+        let layout = context.fresh("layout");
+        let id = Image::of([lowest.clone()].into_iter().chain(above)).write_oci(&layout).image_id;
+        let run = |arguments: &[&str]| context.output(&mut context.command_on(&root, arguments)).ok();
+        run(&["load", &format!("oci:{}", layout.display())]);
+        let merged = run(&["mount", &id]);
+        let shown = names(&read_tree(merged.trim_end().as_ref()).unwrap());
+        assert_eq!(shown.len(), 2 + count - 1, "{count} layers");
+        assert_eq!(shown[..2], ["d/", "d/f"]);
+        run(&["umount", "-a"]);
+    }
 }
 
 /// Before Linux 6.7 the marks of an overlay cannot be set on another one, before 6.8 they mean nothing.
