@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::deny::{self, Denied};
+use super::measure;
 use super::needs;
 use super::rootlay::Output;
 use super::row::Row;
@@ -158,6 +159,25 @@ impl Context {
     /// Runs a prepared command.
     pub fn output(&self, command: &mut Command) -> Output {
         run(command)
+    }
+
+    /// Runs the program, and gives the most memory that it had resident, in bytes. A watchdog ends a run that is stuck.
+    pub fn measured<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> (Output, u64) {
+        let report = self.fresh("measured");
+        let inner = self.command(arguments);
+        let mut command = measure::command(&report);
+        command.arg(inner.get_program()).args(inner.get_args());
+        for (key, value) in inner.get_envs() {
+            match value {
+                Some(value) => command.env(key, value),
+                None => command.env_remove(key),
+            };
+        }
+        let output = run(&mut command);
+        assert!(report.exists(), "{}", output.stderr);
+        let bytes = measure::read(&report);
+        fs::remove_file(report).unwrap();
+        (output, bytes)
     }
 
     /// Runs a prepared command with the standard input that it has.

@@ -12,6 +12,7 @@
 mod case;
 mod context;
 mod deny;
+mod measure;
 mod needs;
 mod process;
 mod rootlay;

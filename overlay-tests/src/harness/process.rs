@@ -9,6 +9,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use super::case::Case;
 use super::deny;
+use super::measure;
 use super::sandbox;
 use crate::block;
 
@@ -24,11 +25,10 @@ pub fn run_suite(cases: Vec<Case>) -> ExitCode {
     if let Ok(stage) = env::var(STAGE) {
         match stage.as_str() {
             "deny" => return deny::child(),
+            "measure" => return measure::child(),
             "trace" => return crate::trace::child(),
+            block::STAGE => return block::serve(),
             _ => {}
-        }
-        if stage == block::STAGE {
-            return block::serve();
         }
         let name = env::var(CASE).unwrap();
         let case = cases.iter().find(|case| case.name == name).unwrap();

@@ -7,6 +7,7 @@
 
 mod doctor;
 mod faults;
+mod hostile;
 mod in_use;
 mod official;
 mod older_kernels;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     run_suite(
         [
             property::cases(),
+            hostile::cases(),
             rows::cases(),
             official::cases(),
             peers::cases(),
