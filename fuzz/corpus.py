@@ -227,6 +227,85 @@ NAMES = [
 ]
 
 
+def pieces(*entries):
+    """Entries of the target `stack`: kind, name and target by number, and 255 between layers."""
+    return b"".join(bytes(entry) for entry in entries)
+
+
+FILE, DIR, SYMLINK, LINK, WHITEOUT, OPAQUE, OTHER = 0, 3, 6, 8, 10, 11, 14
+# Numbers of names and of targets in fuzz/src/stack.rs.
+A, A_B, A_B_C, B_C, D, D_X, S, S_X = 0, 1, 2, 5, 8, 9, 10, 11
+TO_A, TO_A_B, TO_D, TO_TOP = 0, 1, 5, 8
+
+STACKS = [
+    pieces((DIR, A, 0), (FILE, A_B, 1), (255,), (WHITEOUT, A_B, 0)),
+    pieces((FILE, A_B, 1), (255,), (WHITEOUT, A, 0), (DIR, A, 0), (FILE, A_B_C - 1, 2)),
+    pieces((FILE, A_B, 1), (255,), (OPAQUE, A, 0), (FILE, A_B_C, 2)),
+    pieces((FILE, A_B, 1), (255,), (OTHER, 0, 1), (FILE, B_C, 2)),
+    pieces((DIR, D, 0), (FILE, D_X, 0), (SYMLINK, S, TO_D), (255,), (FILE, S_X, 3), (255,), (WHITEOUT, S_X, 0)),
+    pieces((SYMLINK, S, TO_TOP), (FILE, S_X, 0), (255,), (FILE, 27, 0)),
+    pieces((FILE, A, 1), (255,), (LINK, B_C, TO_A), (LINK, D_X, TO_A), (255,), (FILE, A, 2)),
+    pieces((LINK, B_C, TO_A_B), (FILE, A_B, 0), (255,), (DIR, A_B, 0)),
+    pieces((12, A, 0), (FILE, A, 0), (255,), (12, A, 0)),
+    pieces((5, D, 0), (255,), (FILE, D_X, 0), (255,), (5, D, 1)),
+    pieces((FILE, 20, 0)),
+    pieces((FILE, D_X, 0), (255,), (FILE, D, 0), (255,), (FILE, D_X, 0)),
+]
+
+
+def answers():
+    challenge = b'401\nWWW-Authenticate: Bearer realm="https://auth.example/token",service="s",scope="repository:a/b:pull"\n\n'
+    yield "challenge", challenge + b'{"errors":[{"code":"UNAUTHORIZED","message":"no"}]}'
+    yield "challenge-plain", b'401\nWWW-Authenticate: Bearer realm="http://auth.example/"\nWWW-Authenticate: Basic realm="x"\n\n'
+    yield "token", b'200\n\n{"token":"t","expires_in":300}'
+    yield "token-for-ever", b'200\n\n{"access_token":"t","expires_in":18446744073709551615}'
+    yield "busy", b'429\nRetry-After: 7\n\n{"errors":[{"code":"TOOMANYREQUESTS"}]}'
+    yield "busy-date", b"503\nRetry-After: Sun, 06 Nov 1994 08:49:37 GMT\n\n"
+    yield "busy-for-ever", b"503\nRetry-After: 18446744073709551615\n\n"
+    yield "tags", b'200\nLink: </v2/a/b/tags/list?last=x&n=2>; rel="next"\n\n{"name":"a/b","tags":["1.36","1.37","latest"]}'
+    yield "tags-elsewhere", b'200\nLink: <https://evil.example/v2/>; rel="next"\n\n{"tags":null}'
+    yield "redirect", b"307\nLocation: https://cdn.example/blob?signature=x\n\n"
+    yield "redirect-plain", b"302\nLocation: http://cdn.example/blob\n\n"
+    yield "redirect-odd", b"308\nLocation: //\\@evil.example:0/..\n\n"
+    yield "escape", b'400\n\n{"errors":[{"message":"a\\u001b[31mb\\u0000"}]}'
+    yield "search", b'200\n\n{"results":[{"name":"busybox","star_count":1,"is_official":true,"is_automated":false}]}'
+
+
+SETTINGS = [
+    b'unqualified-search-registries = ["docker.io"]\n[[registry]]\nprefix = "docker.io"\nlocation = "mirror.example/hub"\n',
+    b'[[registry]]\nlocation = "docker.io"\n[[registry.mirror]]\nlocation = "m.example:5000"\ninsecure = true\n'
+    b'pull-from-mirror = "digest-only"\n',
+    b'[[registry]]\nprefix = "*.example"\nblocked = true\n',
+    b'[registries.insecure]\nregistries = ["localhost:5000"]\n[registries.block]\nregistries = ["registry.example"]\n',
+    b'[[registry]]\nlocation = "a/../b"\n',
+    b"[[registry]\n",
+]
+
+CREDENTIALS = [
+    b'{"auths":{"registry.example":{"auth":"dXNlcjpwYXNz"},"https://index.docker.io/v1/":{"auth":"YTpi"}}}',
+    b'{"auths":{"registry.example/a":{"auth":"dXNlcjpwYXNz"},"localhost:5000":{"identitytoken":"t"}}}',
+    b'{"registry.example":{"username":"u","password":"p"},"localhost:5000":{"registrytoken":"t"}}',
+    b'{"auths":{"registry.example":{"auth":"bm9jb2xvbg=="}}}',
+    b'{"auths":{"registry.example":[]}}',
+    b'{"auths":5}',
+    b"{",
+]
+
+FILTERS = [
+    b"reference=busybox", b"reference=docker.io/**/b[a-z]sybox", b"reference=a\\*b?[^x]", b"reference=[", b"dangling=true",
+    b"before=a:1", b"until=10m", b"until=2024-01-02T03:04:05Z", b"until=-9223372036854775808s", b"label=a=b", b"label!=a",
+    b"platform=linux/arm/v7", b"id=sha256:ab", b"x=y", b"reference=" + b"*a" * 200,
+]
+
+TEMPLATES = [
+    b"{{.ID}} {{json .}}", b"{{range $k, $v := .Labels}}{{$k}}={{$v}},{{else}}none{{end}}", b"{{printf \"%-10.3q|%08.3f\" .ID .Ratio}}",
+    b"{{with .Config}}{{join .Env \" \"}}{{end}}", b"{{define \"x\"}}{{template \"x\" .}}{{end}}{{template \"x\" .}}",
+    b"{{slice .ID 2 5}}{{index .Names 1}}{{len .Labels}}", b"{{if and .Ok (gt .Size 5)}}yes{{else if not .Ok}}no{{end}}",
+    b"{{- /* c */ -}} {{`raw`}} {{'x'}} {{1e3}} {{0x1F}} {{upper .ID | lower | title}}", b"{{range .Names}}{{break}}{{continue}}{{end}}",
+    b"table {{.ID}}\t{{.Size}}", b"{{.ID", b"{{" + b"(" * 300 + b"}}", b"{{printf \"%999999999d\" 1}}", b"{{pad .ID 1000000 1000000}}",
+]
+
+
 def main():
     targets = {
         "layer": layers(),
@@ -234,6 +313,12 @@ def main():
         "documents": documents(),
         "reference": ((f"{at:02}", text.encode()) for at, text in enumerate(REFERENCES)),
         "mountinfo": ((f"{at:02}", text) for at, text in enumerate(MOUNTS)),
+        "registry": answers(),
+        "stack": ((f"{at:02}", data) for at, data in enumerate(STACKS)),
+        "settings": ((f"{at:02}", text) for at, text in enumerate(SETTINGS)),
+        "credentials": ((f"{at:02}", text) for at, text in enumerate(CREDENTIALS)),
+        "filter": ((f"{at:02}", text) for at, text in enumerate(FILTERS)),
+        "template": ((f"{at:02}", text) for at, text in enumerate(TEMPLATES)),
         "whiteout": ((f"{at:02}", text) for at, text in enumerate(NAMES)),
     }
     for target, inputs in targets.items():

@@ -3,6 +3,7 @@
 
 use std::io::{self, BufReader, Read};
 use std::path::Path;
+use std::time::SystemTime;
 
 use crate::cancel::Cancel;
 use crate::chunks;
@@ -11,9 +12,11 @@ use crate::error::Result;
 use crate::layer::{self, Claims, LayerIndex, Limits, Oddities, Places, StackLayer, UnpackOptions};
 use crate::mount::mountinfo;
 use crate::oci::{Algorithm, Digest};
+use crate::ops::ImageFilters;
 use crate::sys::dir::Dir;
 
 pub use crate::layer::{Kind, NameMeans, Node, Shape, count_entries};
+pub use crate::source::fuzzing::{Answer, Meaning, answer, credentials, hosts};
 
 /// Small enough that no input takes long.
 fn limits() -> Limits {
@@ -38,6 +41,38 @@ pub fn layer(blob: &[u8], diff: &Path, aside: &Path, correction: &Path) -> Resul
     let _ = layer::correct(&stack, &Dir::open(correction)?, &Cancel::new());
     drop(stack);
     layer::shape(index)
+}
+
+/// Unpacks the layers of a stack, base first, each into its empty directories `diff` and `aside`, and makes what corrects
+/// the stack in the empty directory `correction`. Gives for each layer whether it hides all below it.
+///
+/// # Errors
+/// As [`layer::unpack`] and [`layer::correct`] have them.
+pub fn stack(layers: &[(Vec<u8>, &Path, &Path)], correction: &Path) -> Result<Vec<bool>> {
+    let mut indexes = Vec::new();
+    for (blob, diff, aside) in layers {
+        indexes.push(unpack(blob, diff, aside, limits())?);
+    }
+    let layer = |(index, (_, diff, aside)): (_, &(Vec<u8>, &Path, &Path))| {
+        let (diff, aside) = (diff.to_path_buf(), aside.to_path_buf());
+        let open = move || Ok(Places { diff: Dir::open(&diff)?, aside: Dir::open(&aside)? });
+        StackLayer { index, open: Box::new(open) }
+    };
+    let stack: Vec<StackLayer<'_>> = indexes.iter().zip(layers).map(layer).collect();
+    layer::correct(&stack, &Dir::open(correction)?, &Cancel::new())?;
+    drop(stack);
+    Ok(indexes.iter().map(|index| index.summary.opaque_root).collect())
+}
+
+/// Whether a filter of listings, `KEY=VALUE`, is one.
+pub fn filter(key: &str, value: &str) -> bool {
+    let pair = (key.to_owned(), value.to_owned());
+    ImageFilters::new(&[pair], SystemTime::UNIX_EPOCH).is_ok()
+}
+
+/// Whether a text matches a pattern of the filter `reference`; `None` for what is no pattern.
+pub fn matches(pattern: &str, text: &str) -> Option<bool> {
+    crate::ops::fuzzing_matches(pattern, text)
 }
 
 fn unpack(blob: &[u8], diff: &Path, aside: &Path, limits: Limits) -> Result<LayerIndex> {

@@ -4,21 +4,33 @@ mod documents;
 mod gunzip;
 mod layer;
 mod names;
+mod registry;
+mod stack;
+mod texts;
 
 pub use documents::{documents, reference};
 pub use gunzip::gunzip;
 pub use layer::layer;
 pub use names::{mountinfo, whiteout};
+pub use registry::{credentials, registry, settings};
+pub use stack::stack;
+pub use texts::{filter, template};
 
 /// A target: any bytes, and it returns.
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("credentials", credentials),
     ("documents", documents),
+    ("filter", filter),
     ("gunzip", gunzip),
     ("layer", layer),
     ("mountinfo", mountinfo),
     ("reference", reference),
+    ("registry", registry),
+    ("settings", settings),
+    ("stack", stack),
+    ("template", template),
     ("whiteout", whiteout),
 ];

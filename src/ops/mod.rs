@@ -65,6 +65,8 @@ pub use crate::source::{
 pub use crate::store::Access;
 pub use doctor::{Examination, Finding, Probe, examine};
 pub use filter::ImageFilters;
+#[cfg(fuzzing)]
+pub(crate) use filter::matches as fuzzing_matches;
 pub use history::HistoryStep;
 pub use images::{ImageInfo, ImageName};
 pub use import::{ImportRequest, Input};

@@ -33,6 +33,8 @@ use crate::oci::{Descriptor, Reference};
 use crate::sys::dir::Dir;
 use crate::sys::errno::{SysError, escape};
 
+#[cfg(fuzzing)]
+pub use registry::fuzzing;
 pub use registry::options::{AuthFile, AuthFileKind, Jobs, Proxies, RegistryOptions, Retry, Tls};
 pub use registry::secret::Secret;
 pub use registry::{Arrived, Destination, Hit, Kept, Outgoing, Registries, RemoteDocument, RemoteManifest, Repository};

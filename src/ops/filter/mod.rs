@@ -60,6 +60,12 @@ pub(super) struct Selected<'c> {
     pub names: Vec<&'c Name>,
 }
 
+/// Whether a text matches a pattern; `None` for what is no pattern.
+#[cfg(fuzzing)]
+pub fn matches(pattern: &str, text: &str) -> Option<bool> {
+    Pattern::parse(pattern).map(|pattern| pattern.matches(text))
+}
+
 impl ImageFilters {
     /// Reads pairs of a key and a value.
     ///

@@ -67,11 +67,11 @@ pub async fn check(response: Response, subject: &Subject) -> Result<Response, Tr
     Err(trouble(status, wish, words.as_deref(), subject))
 }
 
-fn wish(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn wish(headers: &HeaderMap) -> Option<Duration> {
     retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?, SystemTime::now())
 }
 
-fn trouble(status: StatusCode, wish: Option<Duration>, words: Option<&str>, subject: &Subject) -> Trouble {
+pub(super) fn trouble(status: StatusCode, wish: Option<Duration>, words: Option<&str>, subject: &Subject) -> Trouble {
     let Subject { what, name, verb } = subject;
     let said = words.map(|words| format!(": {words}")).unwrap_or_default();
     let retry = Remedy::Retry(wish);
@@ -91,7 +91,7 @@ fn trouble(status: StatusCode, wish: Option<Duration>, words: Option<&str>, subj
 }
 
 /// What the server says, as Docker prints it: `manifest unknown: manifest unknown`.
-fn words(body: &[u8]) -> Option<String> {
+pub(super) fn words(body: &[u8]) -> Option<String> {
     let envelope: Envelope = serde_json::from_slice(body).ok()?;
     let first = envelope.errors.first().map(|Item { code, message }| {
         let code = code.to_lowercase().replace('_', " ");

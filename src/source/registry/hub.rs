@@ -85,7 +85,7 @@ pub fn search(inner: &Arc<Inner>, term: &str, limit: usize) -> Result<Vec<Hit>> 
     parse(&inner.runtime.wait(session.send(&inner.shared, &ask, read))?)
 }
 
-fn parse(body: &[u8]) -> Result<Vec<Hit>> {
+pub(super) fn parse(body: &[u8]) -> Result<Vec<Hit>> {
     let Results { results } = serde_json::from_slice(body)
         .map_err(|error| Error::with_source(ErrorKind::Failed, format!("bad answer of {HOST}"), error))?;
     let hit = |found: Found| Hit {

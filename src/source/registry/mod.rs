@@ -14,6 +14,8 @@ mod certs;
 mod challenge;
 mod conf;
 mod credentials;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod hub;
 mod nearest;
 pub mod options;

@@ -1,6 +1,6 @@
 //! Redirects: blobs are often kept elsewhere. What proves who we are stays where it belongs.
 
-use reqwest::header::LOCATION;
+use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::{Client, Method, RequestBuilder, Response, Url};
 
 use super::retry::Trouble;
@@ -26,7 +26,7 @@ pub async fn send(
         if !leads_on(&response) {
             return Ok(response);
         }
-        url = allowed(&url, target(&response))?;
+        url = allowed(&url, target(response.url(), response.headers()))?;
     }
     Err(refused(&url, "too many redirects"))
 }
@@ -41,11 +41,11 @@ fn leads_on(response: &Response) -> bool {
     matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-fn target(response: &Response) -> Option<Url> {
-    response.url().join(response.headers().get(LOCATION)?.to_str().ok()?).ok()
+pub(super) fn target(from: &Url, headers: &HeaderMap) -> Option<Url> {
+    from.join(headers.get(LOCATION)?.to_str().ok()?).ok()
 }
 
-fn allowed(from: &Url, to: Option<Url>) -> Result<Url, Trouble> {
+pub(super) fn allowed(from: &Url, to: Option<Url>) -> Result<Url, Trouble> {
     match to {
         Some(to) if from.scheme() == "https" && to.scheme() == "http" => {
             Err(refused(from, "redirect from https to http"))

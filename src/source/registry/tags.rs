@@ -25,9 +25,9 @@ const MAX_PAGES: usize = 1000;
 const MAX_LIST: u64 = 64 * 1024 * 1024;
 
 #[derive(Deserialize)]
-struct TagList {
+pub(super) struct TagList {
     /// `null` in an empty repository.
-    tags: Option<Vec<String>>,
+    pub(super) tags: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -102,7 +102,7 @@ impl Pages<'_> {
 }
 
 /// The address of the next page: `Link: </v2/…>; rel="next"` (RFC 8288). One on another host is not followed.
-fn following(headers: &HeaderMap, page: &Url) -> Option<Url> {
+pub(super) fn following(headers: &HeaderMap, page: &Url) -> Option<Url> {
     let links = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
     let mut next = links.filter_map(|link| {
         let (target, rest) = link.trim().strip_prefix('<')?.split_once('>')?;

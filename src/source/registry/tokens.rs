@@ -110,7 +110,7 @@ fn of_token_server(trouble: Trouble) -> Trouble {
 }
 
 /// The address of the token server. One without TLS would see the password of a registry that has it.
-fn realm(wish: &Wish<'_>) -> Result<Url> {
+pub(super) fn realm(wish: &Wish<'_>) -> Result<Url> {
     let bad = |why: &str| {
         let realm: String = wish.realm.escape_debug().take(200).collect();
         Error::new(ErrorKind::Authentication, format!("token server `{realm}`: {why}"))
@@ -161,7 +161,7 @@ async fn send(
     redirect::send(client, &Method::GET, realm, prepare).await
 }
 
-fn parse(body: &[u8], host: &str) -> Result<(Secret, Duration)> {
+pub(super) fn parse(body: &[u8], host: &str) -> Result<(Secret, Duration)> {
     // The cause could quote the token.
     let bad = || Error::new(ErrorKind::Authentication, format!("token server {host}: no token in its answer"));
     let Answer { token, access_token, expires_in } = serde_json::from_slice(body).map_err(|_| bad())?;
