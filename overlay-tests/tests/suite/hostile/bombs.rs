@@ -21,11 +21,14 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
+/// How bytes become a blob.
+type Form = fn(&[u8]) -> Vec<u8>;
+
 const MIB: usize = 1 << 20;
 
 /// The header of an entry of 4 GiB that nobody wants (a volume label), and `mebibytes` of zeros behind it, each MiB a
 /// member or a frame of its own.
-fn bomb(compress: fn(&[u8]) -> Vec<u8>, mebibytes: usize) -> Vec<u8> {
+fn bomb(compress: Form, mebibytes: usize) -> Vec<u8> {
     let head = compress(&Header::gnu().name("label").typeflag(b'V').size(4 << 30).finish());
     let member = compress(&vec![0; MIB]);
     let mut blob = head;
@@ -36,7 +39,7 @@ fn bomb(compress: fn(&[u8]) -> Vec<u8>, mebibytes: usize) -> Vec<u8> {
 }
 
 /// As one member: the largest ratio.
-fn single(compress: fn(&[u8]) -> Vec<u8>, mebibytes: usize) -> Vec<u8> {
+fn single(compress: Form, mebibytes: usize) -> Vec<u8> {
     let header = Header::gnu().name("label").typeflag(b'V').size(4 << 30).finish();
     compress(&[header, vec![0; mebibytes * MIB]].concat())
 }
@@ -81,7 +84,7 @@ fn bomb_of_empty_members(context: &Context) {
     fn behind(empty: &[u8], times: usize, last: Vec<u8>) -> Vec<u8> {
         [empty.repeat(times), last].concat()
     }
-    let forms: [fn(&[u8]) -> Vec<u8>; 5] = [
+    let forms: [Form; 5] = [
         |tar| behind(&gzip(b""), 100_000, gzip(tar)),
         |tar| behind(&zstd_frame(b""), 100_000, zstd_frame(tar)),
         |tar| behind(&zstd_skippable(b""), 100_000, zstd_frame(tar)),
