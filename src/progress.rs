@@ -52,6 +52,10 @@ pub enum Phase {
     Saving,
     /// The archive has them all.
     Saved,
+    /// What is here is compared with what was recorded; `advance` counts the bytes that are read.
+    Checking,
+    /// That was done.
+    Checked,
 }
 
 /// Receives what happens. Every method is called from any thread.

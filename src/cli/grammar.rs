@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::builder::StringValueParser;
 use clap::builder::TypedValueParser as _;
-use clap::{Arg, ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::commands::check::CheckArgs;
 use super::commands::completion::CompletionArgs;
 use super::commands::df::DfArgs;
 use super::commands::digest::DigestArgs;
@@ -234,6 +235,8 @@ pub enum ManifestCommand {
 /// `rootlay system …`
 #[derive(Debug, Subcommand)]
 pub enum SystemCommand {
+    /// Check the state root, and repair it
+    Check(CheckArgs),
     /// Show what the state root takes on disk
     Df(DfArgs),
     /// Show the state root and what this machine offers
@@ -273,6 +276,7 @@ pub enum Action {
     Rmi(RmiArgs),
     Exists(ExistsArgs),
     Info(InfoArgs),
+    Check(CheckArgs),
     Df(DfArgs),
     Version(VersionArgs),
     Completion(CompletionArgs),
@@ -311,6 +315,7 @@ impl From<Command> for Action {
             Command::System(Group { command: SystemCommand::Prune(args) }) => Self::SystemPrune(args),
             Command::Info(args) | Command::System(Group { command: SystemCommand::Info(args) }) => Self::Info(args),
             Command::System(Group { command: SystemCommand::Df(args) }) => Self::Df(args),
+            Command::System(Group { command: SystemCommand::Check(args) }) => Self::Check(args),
             Command::Image(Group { command: ImageCommand::Exists(args) }) => Self::Exists(args),
             Command::Mounts(args) => Self::Mounts(args),
             Command::Rm(args) => Self::Rm(args),
@@ -328,6 +333,7 @@ impl Action {
             Self::Pull(args) => &args.registry.connection,
             Self::Push(args) => &args.registry.connection,
             Self::Save(args) => &args.connection,
+            Self::Check(args) => &args.connection,
             Self::Search(args) => &args.registry.connection,
             Self::Tags(args) => &args.registry.connection,
             Self::Digest(args) => &args.registry.connection,
@@ -356,24 +362,6 @@ pub fn format(text: &str) -> Result<Format, String> {
         "json" => Ok(Format::Json),
         _ => Err("expected `table` or `json`".to_owned()),
     }
-}
-
-/// The command line that reads arguments: flags take a value too, as Docker's do (`--quiet=false`). In a help text
-/// that would only be noise.
-pub fn lenient(command: clap::Command) -> clap::Command {
-    command.mut_args(with_optional_value).mut_subcommands(lenient)
-}
-
-fn with_optional_value(arg: Arg) -> Arg {
-    if !matches!(arg.get_action(), ArgAction::SetTrue) {
-        return arg;
-    }
-    arg.action(ArgAction::Set)
-        .num_args(0..=1)
-        .require_equals(true)
-        .default_value("false")
-        .default_missing_value("true")
-        .value_parser(go_bool)
 }
 
 /// Go's `strconv.ParseBool`.

@@ -8,6 +8,7 @@ mod go_json;
 mod grammar;
 mod hints;
 mod host;
+mod lenient;
 mod limits;
 mod listing;
 mod log;

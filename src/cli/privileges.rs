@@ -44,6 +44,8 @@ pub fn of(action: &Action) -> (Privileges, Children) {
         Action::Rm(_) | Action::Rmi(_) | Action::Prune(_) | Action::SystemPrune(_) => {
             (Privileges::REMOVE, Children::None)
         }
+        Action::Check(args) if args.repairs() => (Privileges::UNPACK, CredentialHelpers),
+        Action::Check(_) => (Privileges::CHECK, Children::None),
         Action::Df(_) => (Privileges::MEASURE, Children::None),
         Action::Info(args) if args.is_check() => (Privileges::EXAMINE, Children::None),
         Action::Info(_) => (Privileges::PROBE, Children::None),
@@ -76,7 +78,7 @@ mod tests {
     const LINES: &str = "version|completion bash|man|search x|tags x|digest x|manifest inspect x|login|logout|images|\
         inspect x|history x|image tree x|image exists x|mounts|mount|tag x y|untag x|pin x|unpin x|save x|push x|\
         pull --dry-run x|pull --check x|pull x|load|import x|mount x|umount x|rm x|rmi x|image prune|system prune|\
-        system df|info|info --check";
+        system df|system check|system check --repair|info|info --check";
 
     /// The rows of the table in the document: command, needs, uses, `no_new_privs`.
     fn documented() -> BTreeMap<String, [String; 3]> {

@@ -184,6 +184,20 @@ impl Ingest {
     }
 }
 
+impl Ingest {
+    /// Verifies, makes it durable, and gives the blob its name instead of a damaged one, in one step.
+    pub fn replace(mut self, store: &ContentStore) -> Result<()> {
+        self.verify()?;
+        let Writing { dir, name, target, expected, committed, .. } = &mut self.writing;
+        if let Target::Staged(file) | Target::Partial { file, .. } = target {
+            file.sync_all().map_err(|error| SysError::from_io("fsync", name.as_bytes(), &error))?;
+            store.put(dir, name.as_bytes(), expected)?;
+        }
+        *committed = true;
+        Ok(())
+    }
+}
+
 impl Hashing {
     /// Takes the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {

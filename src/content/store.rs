@@ -68,11 +68,11 @@ impl ContentStore {
 
     /// Removes a blob that turned out to be damaged. One that is gone already is success.
     pub fn remove_damaged(&self, digest: &Digest) -> Result<()> {
-        match self.directory(digest.algorithm())?.map(|directory| directory.remove_file(digest.hex().as_bytes())) {
-            Some(Err(error)) if error.errno() != Errno::ENOENT => {
-                Err(error).context(|| format!("remove blob {digest}"))
+        match self.directory(digest.algorithm())? {
+            Some(directory) => {
+                directory.remove_tree(digest.hex().as_bytes()).context(|| format!("remove blob {digest}"))
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
@@ -116,12 +116,24 @@ impl ContentStore {
             Err(error) if error.errno() == Errno::EEXIST => {}
             result => return result.context(tried),
         }
-        if size_in(&directory, digest)? == Some(size) && is_right(&directory, digest) {
-            return staging.remove_file(name).context(tried);
+        match size_in(&directory, digest) {
+            Ok(Some(found)) if found == size && is_right(&directory, digest) => {
+                staging.remove_file(name).context(tried)
+            }
+            // Another size or other content, or no file at all. Somebody else may have found out too, and have recorded
+            // what now goes: the new one is durable before that.
+            _ => {
+                staging.open_file(name).context(tried)?.sync_all().context(tried)?;
+                replace(staging, name, &directory, digest).context(tried)
+            }
         }
-        // Somebody else may have found out too, and have recorded what now goes: the new one is durable before that.
-        staging.open_file(name).context(tried)?.sync_all().context(tried)?;
-        staging.rename(name, &directory, digest.hex().as_bytes()).context(tried)
+    }
+
+    /// The same, but what is here goes: it is known to be damaged.
+    pub(super) fn put(&self, staging: &Dir, name: &[u8], digest: &Digest) -> Result<()> {
+        let directory = self.blobs.create_dirs(digest.algorithm().as_str().as_bytes(), 0o755)?;
+        replace(staging, name, &directory, digest)?;
+        Ok(directory.sync()?)
     }
 
     fn directory(&self, algorithm: Algorithm) -> Result<Option<Dir>> {
@@ -130,6 +142,18 @@ impl ContentStore {
             Err(error) if error.errno() == Errno::ENOENT => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Gives a file of `staging` the name of a blob, whatever has it.
+fn replace(staging: &Dir, name: &[u8], directory: &Dir, digest: &Digest) -> Result<()> {
+    let blob = digest.hex().as_bytes();
+    match staging.rename(name, directory, blob) {
+        Err(error) if error.errno() == Errno::EISDIR => {
+            directory.remove_tree(blob)?;
+            Ok(staging.rename(name, directory, blob)?)
+        }
+        result => Ok(result?),
     }
 }
 

@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 
 use xxhash_rust::xxh3::Xxh3;
 
+use super::content_hash::hash_of_runs;
 use super::tar;
 use crate::chunks::ChunkReader;
 use crate::error::{Error, Result};
@@ -54,11 +55,11 @@ pub fn fill(file: &mut File, entry: &tar::Entry, reader: &mut Input<'_>) -> Resu
                 return Err(Error::refused("sparse file: data ends early"));
             }
             file.write_all_at(&data[..len], at).map_err(fail)?;
-            hash.update(&data[..len]);
             reader.consume(len);
             at += len as u64;
         }
     }
     file.set_len(entry.size).map_err(fail)?;
-    Ok((entry.size, hash.digest()))
+    let runs = map.iter().map(|segment| (segment.offset, segment.offset + segment.len));
+    Ok((entry.size, hash_of_runs(file, runs, entry.size, &|| Ok(()))?))
 }

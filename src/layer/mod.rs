@@ -15,6 +15,7 @@ mod batch;
 mod changes;
 mod classify;
 mod closing;
+mod content_hash;
 mod contents;
 mod correction;
 mod crew;
@@ -44,6 +45,7 @@ mod tar;
 #[cfg(test)]
 mod tests;
 mod unpack;
+mod verify;
 mod whiteout;
 mod writer;
 
@@ -56,6 +58,7 @@ pub use correction::{Places, StackLayer, apply_root, correct, merge_lowest};
 pub use fuzzing::{Kind, NameMeans, Node, Shape, count_entries, name_means, shape};
 pub use index::{LayerIndex, Summary};
 pub use unpack::{Claims, Unpacked, unpack};
+pub use verify::{Content, Flaw, Verify};
 
 /// What one layer may cost. The defaults let every real image pass.
 #[derive(Debug, Clone, PartialEq, Eq)]

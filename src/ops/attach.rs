@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::Rootlay;
-use super::lowers::Lowers;
+use super::lowers::{Lowers, empty_below};
 use super::target::Target;
 use crate::cancel::Cancel;
 use crate::error::{Context, Result};
@@ -13,7 +13,6 @@ use crate::mount::{self, Api, OverlayMount, SOURCE_PREFIX, Upper, mountinfo};
 use crate::oci::DiffId;
 use crate::store::{self, Access, Staging, State, ViewDir, ViewRecord};
 use crate::sys::dir::Dir;
-use crate::sys::file_system::Kind;
 
 /// How many lower directories an overlay needs at least.
 fn fewest(access: Access) -> usize {
@@ -34,9 +33,7 @@ impl Rootlay {
         target: Option<&Target>,
     ) -> Result<()> {
         let mut dirs = lowers.dirs;
-        // On an overlay whiteouts are attributes. In the lowest directory the kernel does not look for the mark that says so,
-        // and would list them.
-        let below = usize::from(Kind::of(view.dir())? == Kind::OVERLAY);
+        let below = empty_below(view.dir())?;
         for number in 0.. {
             if number >= below && dirs.len() >= fewest(record.access) {
                 break;

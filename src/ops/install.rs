@@ -13,7 +13,7 @@ use crate::cancel::Cancel;
 use crate::content::Ingest;
 use crate::error::{ErrorKind, Result};
 use crate::layer::LayerIndex;
-use crate::oci::{ChainId, Descriptor, DiffId, Digest, ImageConfig, Manifest, Reference};
+use crate::oci::{ChainId, Descriptor, DiffId, Digest, ImageConfig, MAX_DOCUMENT, Manifest, Reference};
 use crate::progress::Progress;
 use crate::source::{Resolved, Source};
 use crate::store::{self, Installed, Item, Keep, Kind, ManifestRecord, Staging, Store};
@@ -171,6 +171,11 @@ impl<'a> Run<'a> {
 
     /// Stores a document.
     fn document(&self, digest: &Digest, content: &[u8]) -> Result<()> {
+        let stored = self.store.content();
+        if stored.read(digest, MAX_DOCUMENT).is_err_and(|error| error.kind() == ErrorKind::Refused) {
+            // It has the right size perhaps, and would stay.
+            stored.remove_damaged(digest)?;
+        }
         let mut ingest = Ingest::new(self.staging.dir(), digest, content.len() as u64)?;
         ingest.write_all(content)?;
         self.keep_blob(ingest, digest)

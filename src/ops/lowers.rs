@@ -11,9 +11,22 @@ use crate::mount::{self, PlanLayer};
 use crate::oci::{ChainId, DiffId, Digest};
 use crate::store::{self, Found, Item, Keep, Kind, PlanRecord, Staging, Store};
 use crate::sys::dir::Dir;
+use crate::sys::file_system::Kind as FileSystem;
 
-/// What is mounted with the layers: the correction layer, and the empty directory below them that an overlay may need.
-const OTHERS: usize = 2;
+/// The most that [`others`] says.
+const MOST_OTHERS: usize = 2;
+
+/// How many directories are mounted with the layers: the correction layer, and on an overlay an empty one below them
+/// ([`empty_below`]).
+fn others(store: &Store) -> Result<usize> {
+    Ok(1 + empty_below(store.root())?)
+}
+
+/// How many empty directories lie below all layers, if these are in the file system of `dir`. On an overlay whiteouts are
+/// attributes. In the lowest directory the kernel does not look for the mark that says so, and would list them.
+pub(super) fn empty_below(dir: &Dir) -> Result<usize> {
+    Ok(usize::from(FileSystem::of(dir)? == FileSystem::OVERLAY))
+}
 
 /// Where lower directories are looked for and made. The lease of `staging` has what the stack needs.
 #[derive(Debug, Clone, Copy)]
@@ -50,13 +63,13 @@ pub(super) struct Lowers {
 pub(super) fn items(stack: &[DiffId]) -> impl Iterator<Item = Item> + '_ {
     let correction = ChainId::of(stack).map(|chain| Item::Dir(Kind::Correction, chain.0));
     // Which part of a long stack is merged is known only when its layers are planned.
-    let parts = if mount::lowest_to_merge(stack.len(), OTHERS) > 0 { store::chains(stack) } else { Vec::new() };
+    let parts = if mount::lowest_to_merge(stack.len(), MOST_OTHERS) > 0 { store::chains(stack) } else { Vec::new() };
     let merged = parts.into_iter().map(|chain| Item::Dir(Kind::Merged, chain.0));
     stack.iter().map(|id| Item::Dir(Kind::Layer, id.0.clone())).chain(correction).chain(merged)
 }
 
 /// What the plan of a stack goes by, as its layers say.
-fn marks(chain: ChainId, summaries: &[Summary]) -> PlanRecord {
+pub(super) fn marks(chain: ChainId, summaries: &[Summary]) -> PlanRecord {
     let those = |fits: &dyn Fn(&Summary) -> bool| {
         summaries.iter().enumerate().filter(|(_, summary)| fits(summary)).map(|(index, _)| index).collect()
     };
@@ -64,7 +77,7 @@ fn marks(chain: ChainId, summaries: &[Summary]) -> PlanRecord {
 }
 
 /// The layers of a stack that are mounted, as indexes into it.
-fn plan(stack: &[DiffId], marks: &PlanRecord) -> Vec<usize> {
+pub(super) fn plan(stack: &[DiffId], marks: &PlanRecord) -> Vec<usize> {
     let layers: Vec<PlanLayer<'_, DiffId>> = stack
         .iter()
         .enumerate()
@@ -93,7 +106,8 @@ pub(super) fn paths(store: &Store, stack: &[DiffId], merged: Option<&ChainId>) -
         None => marks(chain, &summaries(stack, layer)?),
     };
     let planned = plan(stack, &marks);
-    let count = merged.map_or(0, |_| mount::lowest_to_merge(planned.len(), OTHERS));
+    let others = others(store)?;
+    let count = merged.map_or(0, |_| mount::lowest_to_merge(planned.len(), others));
     let merged = merged.map(|chain| store.path_of(Kind::Merged, &chain.0));
     let layers = planned.into_iter().skip(count).map(|index| store.path_of(Kind::Layer, &stack[index].0));
     Ok(merged.into_iter().chain(layers).chain([correction]).collect())
@@ -168,13 +182,36 @@ impl Workspace<'_> {
         chain: ChainId,
         stack: &[DiffId],
         of: &[usize],
-        mut known: HashMap<DiffId, LayerIndex>,
+        known: HashMap<DiffId, LayerIndex>,
     ) -> Result<Made> {
         match self.find(kind, &chain.0)? {
             Found::Usable(dir) => return Ok(Made { chain, diff: dir.open_dir(b"diff")?, dir, new: false }),
             Found::Stale => self.store.discard_stale(self.staging, kind, &chain.0)?,
             Found::Missing => {}
         }
+        let draft = self.draft(kind, &chain, stack, of, known)?;
+        if self.named.contains(&Item::Dir(kind, chain.0.clone())) {
+            // It was lost, and is believed as soon as it is there.
+            self.store.sync()?;
+        }
+        let new = self.store.commit(self.staging, &draft, kind, &chain.0)?;
+        match self.find(kind, &chain.0)? {
+            Found::Usable(dir) => Ok(Made { chain, diff: dir.open_dir(b"diff")?, dir, new }),
+            Found::Stale | Found::Missing => {
+                Err(Error::new(ErrorKind::Failed, format!("what was made for the stack {chain} has vanished")))
+            }
+        }
+    }
+
+    /// The same in the staging directory, where it has the name that is returned.
+    pub fn draft(
+        &self,
+        kind: Kind,
+        chain: &ChainId,
+        stack: &[DiffId],
+        of: &[usize],
+        mut known: HashMap<DiffId, LayerIndex>,
+    ) -> Result<String> {
         for id in of.iter().map(|&index| &stack[index]) {
             self.cancel.check()?;
             if !known.contains_key(id) {
@@ -206,18 +243,7 @@ impl Workspace<'_> {
             let summaries: Vec<Summary> = layers.iter().map(|layer| layer.index.summary.clone()).collect();
             marks(chain.clone(), &summaries).write(self.staging, &dir).context(tried)?;
         }
-        drop((dir, out));
-        if self.named.contains(&Item::Dir(kind, chain.0.clone())) {
-            // It was lost, and is believed as soon as it is there.
-            self.store.sync()?;
-        }
-        let new = self.store.commit(self.staging, &draft, kind, &chain.0)?;
-        match self.find(kind, &chain.0)? {
-            Found::Usable(dir) => Ok(Made { chain, diff: dir.open_dir(b"diff")?, dir, new }),
-            Found::Stale | Found::Missing => {
-                Err(Error::new(ErrorKind::Failed, format!("what was made for the stack {chain} has vanished")))
-            }
-        }
+        Ok(draft)
     }
 
     fn read(&self, id: &DiffId) -> Result<LayerIndex> {
@@ -233,7 +259,7 @@ impl Workspace<'_> {
         let marks = self.marks(stack, &correction)?;
         let mut planned = plan(stack, &marks);
         let mut dirs = Vec::with_capacity(planned.len() + 1);
-        let count = mount::lowest_to_merge(planned.len(), OTHERS);
+        let count = mount::lowest_to_merge(planned.len(), others(self.store)?);
         let mut merged = None;
         if let Some(&last) = count.checked_sub(1).and_then(|last| planned.get(last)) {
             // The lowest part of the stack, planned without what is above it, so that any image can use it.

@@ -5,12 +5,14 @@
 //! save, push ◄── outgoing (blobs that are not here)
 //! mount, remount ─► lowers ─► attach            unmount, rm ─► liveness
 //! images, inspect, history, tree, views, info: what is there   tag, remove, prune: names and images away
+//! check: whether it is as it was made, and how it gets that way again
 //! ```
 //!
 //! Everything begins with [`Rootlay::open`]. A request is a struct; a call that takes several arguments gives one
 //! result for each, so that one failure does not hide the others. Nothing here prints, exits or reads the environment.
 
 mod attach;
+mod check;
 mod doctor;
 mod filter;
 mod heal;
@@ -63,7 +65,8 @@ pub use crate::source::{
     Retry, Secret, SourceSpec, Tls,
 };
 pub use crate::store::Access;
-pub use doctor::{Examination, Finding, Probe, examine};
+pub use check::{CheckRequest, Checked, Depth, Finding, Outcome, Severity, Thing};
+pub use doctor::{Examination, Observation, Probe, examine};
 pub use filter::ImageFilters;
 #[cfg(fuzzing)]
 pub(crate) use filter::matches as fuzzing_matches;

@@ -108,6 +108,6 @@ pub(super) fn origins<'c>(
 }
 
 /// The registry that a manifest came from.
-fn registry(manifest: &ManifestRecord) -> Option<Reference> {
+pub(super) fn registry(manifest: &ManifestRecord) -> Option<Reference> {
     manifest.origin.strip_prefix("docker://")?.parse().ok()
 }

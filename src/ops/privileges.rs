@@ -53,6 +53,19 @@ impl Privileges {
     /// Trying what works, mounts included: whatever is missing is told.
     pub const EXAMINE: Self = Self { needs: &[], uses: Uses::Everything };
 
+    /// Comparing trees with what was recorded. To see what a file system makes of metadata, files are made in staging.
+    pub const CHECK: Self = Self::of(
+        &[Capability::CAP_DAC_OVERRIDE, Capability::CAP_SYS_ADMIN],
+        &[
+            Capability::CAP_CHOWN,
+            Capability::CAP_FOWNER,
+            Capability::CAP_FSETID,
+            Capability::CAP_MKNOD,
+            Capability::CAP_SETFCAP,
+            Capability::CAP_SYS_PTRACE,
+        ],
+    );
+
     /// Removing trees.
     pub const REMOVE: Self =
         Self::of(&[Capability::CAP_DAC_OVERRIDE, Capability::CAP_FOWNER], &[Capability::CAP_SYS_PTRACE]);
@@ -175,7 +188,9 @@ mod tests {
     #[test]
     fn nothing_is_both_needed_and_only_used() {
         use Privileges as P;
-        for one in [P::NONE, P::USER_FILES, P::RECORDS, P::MEASURE, P::PROBE, P::REMOVE, P::UNMOUNT, P::UNPACK] {
+        for one in
+            [P::NONE, P::USER_FILES, P::RECORDS, P::MEASURE, P::CHECK, P::PROBE, P::REMOVE, P::UNMOUNT, P::UNPACK]
+        {
             let used = one.used().unwrap();
             assert!(one.needed().iter().all(|needed| !used.contains(needed)), "{one:?}");
         }

@@ -230,7 +230,8 @@ pub(super) fn unpack_into_place(
     Ok(NewLayer { diff_id, compression })
 }
 
-fn write_index(dir: &Dir, index: &LayerIndex) -> Result<()> {
+/// Writes the record of a layer beside its diff directory.
+pub(super) fn write_index(dir: &Dir, index: &LayerIndex) -> Result<()> {
     let mut file = BufWriter::with_capacity(1 << 16, dir.create_file(b"layer.json", 0o600)?);
     index.write_to(&mut file)?;
     Ok(file.flush()?)

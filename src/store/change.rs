@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 
-use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::Store;
@@ -14,9 +13,8 @@ use super::mark;
 use super::record::{self, Durability};
 use super::staging::{Item, Staging};
 use super::sweep::Freed;
-use crate::error::{Context, Error, ErrorKind, Result};
+use crate::error::{Context, ErrorKind, Result};
 use crate::oci::{Algorithm, Digest};
-use crate::sys::errno::SysError;
 
 const UNFINISHED: &str = "change.json";
 
@@ -144,7 +142,7 @@ impl Store {
             self.put(staging, &change, &drafts)?;
         }
         let tried = || format!("remove images/{UNFINISHED}");
-        self.images.remove_file(UNFINISHED.as_bytes()).context(tried)?;
+        self.images.remove_tree(UNFINISHED.as_bytes()).context(tried)?;
         self.images.sync().context(tried)
     }
 
@@ -184,16 +182,14 @@ impl Store {
         for (image, draft) in change.write.iter().zip(drafts) {
             let tried = || format!("write the record of {}", image.id);
             let dir = self.image_dir(image.id.algorithm())?;
-            staging.dir().rename(draft.as_bytes(), &dir, file_name(&image.id).as_bytes()).context(tried)?;
+            record::place(staging, draft, &dir, file_name(&image.id).as_bytes()).context(tried)?;
             algorithms.insert(image.id.algorithm());
         }
         for id in &change.delete {
             let tried = || format!("remove the record of {id}");
-            let is_gone = |error: &SysError| error.errno() == Errno::ENOENT;
-            match self.image_dir(id.algorithm())?.remove_file(file_name(id).as_bytes()) {
-                Err(error) if !is_gone(&error) => return Err(Error::from(error).context(tried())),
-                _ => self.forget_use(id),
-            }
+            // Whatever it is: it may not be a file any more.
+            self.image_dir(id.algorithm())?.remove_tree(file_name(id).as_bytes()).context(tried)?;
+            self.forget_use(id);
             algorithms.insert(id.algorithm());
         }
         for algorithm in algorithms {

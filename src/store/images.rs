@@ -249,7 +249,7 @@ fn read_image(dir: &Dir, algorithm: Algorithm, name: &[u8], catalog: &mut Catalo
         // Removed between the listing and now.
         Ok(None) => return,
         Ok(Some(record)) => format!("it is the record of {}", record.id),
-        Err(error) => std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string),
+        Err(error) => super::why(&error),
     };
     let file = format!("images/{}/{}", algorithm.as_str(), escape(name));
     catalog.unreadable.push(Unreadable { id, file, why });

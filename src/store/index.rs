@@ -20,7 +20,14 @@ use crate::sys::dir::Dir;
 impl Store {
     /// Replaces `index.json`. The caller holds the exclusive store lock.
     pub(super) fn write_index(&self, staging: &Staging<'_>) -> Result<()> {
-        let index = render(&self.catalog()?, &Platform::host());
+        let catalog = self.catalog()?;
+        let mut index = render(&catalog, &Platform::host());
+        if !catalog.unreadable.is_empty()
+            && let Some(entries) = index["manifests"].as_array_mut()
+        {
+            // Nobody else knows the names of an image whose record cannot be read.
+            entries.extend(self.entries_of_unreadable(&catalog));
+        }
         record::write(staging, &self.root, "index.json", &index, Durability::Synced)
     }
 
@@ -37,6 +44,29 @@ impl Store {
             self.write_index(&self.stage_locked()?)?;
         }
         Ok(())
+    }
+
+    /// Why `index.json` does not tell what the records tell; nothing if it does. Of records that cannot be read it
+    /// may know more than they.
+    pub fn broken_index(&self) -> Result<Option<String>> {
+        let _lock = self.lock_exclusive()?;
+        let content = match self.root.read(b"index.json", layout::FILE_LIMIT) {
+            Ok(content) => content,
+            Err(error) => return Ok(Some(error.to_string())),
+        };
+        let index: Value = match serde_json::from_slice(&content) {
+            Ok(index) => index,
+            Err(error) => return Ok(Some(format!("no JSON: {error}"))),
+        };
+        let catalog = self.catalog()?;
+        let fits = !catalog.unreadable.is_empty() || index == render(&catalog, &Platform::host());
+        Ok((!fits).then(|| "it does not list the images that the records have".to_owned()))
+    }
+
+    /// Makes `index.json` anew.
+    pub fn rewrite_index(&self) -> Result<()> {
+        let _lock = self.lock_exclusive()?;
+        self.write_index(&self.stage_locked()?)
     }
 }
 

@@ -18,6 +18,9 @@ const VERSION: u32 = 1;
 /// How large a record or another small file of ours may be.
 pub const FILE_LIMIT: u64 = 64 << 20;
 
+/// The content of `oci-layout`.
+const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+
 /// The folders below every directory of things that are named by a digest.
 pub fn algorithms() -> [&'static str; 2] {
     [Algorithm::Sha256.as_str(), Algorithm::Sha512.as_str()]
@@ -126,7 +129,7 @@ impl Store {
             private_dir(&self.partial, algorithm).context(|| tried("partial"))?;
         }
         let files: [(&[u8], &[u8]); 2] = [
-            (b"oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#),
+            (b"oci-layout", OCI_LAYOUT),
             (
                 b"index.json",
                 br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#,
@@ -148,6 +151,29 @@ impl Store {
             Err(error) if error.errno() == Errno::EEXIST => {}
             result => result?,
         }
+        Ok(self.root.sync()?)
+    }
+
+    /// Why other tools would not take the state root for an OCI layout by its `oci-layout`.
+    pub fn broken_layout(&self) -> Option<String> {
+        let content = match self.root.read(b"oci-layout", FILE_LIMIT) {
+            Ok(content) => content,
+            Err(error) => return Some(error.to_string()),
+        };
+        let parse = |content: &[u8]| serde_json::from_slice::<serde_json::Value>(content);
+        match (parse(&content), parse(OCI_LAYOUT)) {
+            (Ok(found), Ok(wanted)) if found == wanted => None,
+            (Ok(_), _) => Some("expected the version 1.0.0 of image layouts".to_owned()),
+            (Err(error), _) => Some(format!("no JSON: {error}")),
+        }
+    }
+
+    /// Writes `oci-layout` anew.
+    pub fn rewrite_layout(&self) -> Result<()> {
+        let staging = self.stage()?;
+        let draft = staging.fresh_name("file");
+        staging.dir().write_new(draft.as_bytes(), 0o600, OCI_LAYOUT)?.sync_all()?;
+        super::record::place(&staging, &draft, &self.root, b"oci-layout")?;
         Ok(self.root.sync()?)
     }
 }

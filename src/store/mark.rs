@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::images::ImageRecord;
 use super::shelf::Kind;
 use super::staging::Item;
-use super::views::{Access, ViewRecord};
+use super::views::ViewRecord;
 use crate::oci::{ChainId, DiffId};
 
 /// A set of items that something relies on.
@@ -63,7 +63,7 @@ impl Keep {
             stack(&image.diff_ids);
         }
         let mut merged = Vec::new();
-        for view in views.into_iter().filter(|view| view.access == Access::Writable) {
+        for view in views {
             stack(&view.stack);
             merged.extend(view.merged.iter().map(|chain| Item::Dir(Kind::Merged, chain.0.clone())));
         }

@@ -64,6 +64,15 @@ impl Store {
         Ok(measure.bytes())
     }
 
+    /// Whether something is there, whatever it is worth.
+    pub fn is_here(&self, item: &Item) -> Result<bool> {
+        let (shelf, digest) = self.place(item);
+        match shelf.open_path(format!("{}/{}", digest.algorithm().as_str(), digest.hex()).as_bytes()) {
+            Err(error) if error.errno() == Errno::ENOENT => Ok(false),
+            result => result.map(|_| true).context(|| format!("look for {item}")),
+        }
+    }
+
     /// Those of these items that are there.
     pub(super) fn existing(&self, freed: Freed) -> Result<Freed> {
         let mut there = std::collections::BTreeSet::new();

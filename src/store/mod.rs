@@ -43,8 +43,11 @@ mod names;
 mod partial;
 mod plan;
 mod record;
+mod remembered;
 mod shelf;
 mod staging;
+mod survey;
+mod swap;
 mod sweep;
 mod usage;
 mod uses;
@@ -56,7 +59,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use crate::content::ContentStore;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::oci::Digest;
 use crate::sys::dir::Dir;
 
@@ -68,8 +71,11 @@ pub use mark::{Keep, chains, items_of_image, items_of_stack};
 pub use moves::{tag, untag};
 pub use names::{Resolved, ResolvedBy, drop_unused_manifests, same_repository, stored_form};
 pub use plan::PlanRecord;
+pub use remembered::Remembered;
 pub use shelf::{Found, Kind};
 pub use staging::{Item, Scratchpad, Staging};
+pub use survey::{Leftover, Misplaced};
+pub use swap::{Swapped, broken_commit};
 pub use sweep::Freed;
 pub use usage::Row;
 pub use views::{Access, State, View, ViewDir, ViewOptions, ViewRecord, check_view_name, part};
@@ -179,4 +185,9 @@ impl Store {
     pub fn path_of(&self, kind: Kind, digest: &Digest) -> PathBuf {
         self.path.join(kind.folder()).join(digest.algorithm().as_str()).join(digest.hex()).join("diff")
     }
+}
+
+/// Why a record cannot be read: what stands behind the error that names it.
+fn why(error: &Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }

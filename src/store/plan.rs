@@ -66,7 +66,7 @@ impl PlanRecord {
         content.extend([b"\n", sum.as_bytes(), b"\n"].concat());
         let draft = staging.fresh_name("plan");
         staging.dir().write_new(draft.as_bytes(), 0o600, &content)?;
-        Ok(staging.dir().rename(draft.as_bytes(), correction, FILE)?)
+        super::record::place(staging, &draft, correction, FILE)
     }
 }
 

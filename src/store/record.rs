@@ -29,11 +29,22 @@ pub fn write(
 ) -> Result<()> {
     let tried = || format!("write the record {name}");
     let draft = draft(staging, record, durability).context(tried)?;
-    staging.dir().rename(draft.as_bytes(), dir, name.as_bytes()).context(tried)?;
+    place(staging, &draft, dir, name.as_bytes()).context(tried)?;
     if durability == Durability::Synced {
         dir.sync().context(tried)?;
     }
     Ok(())
+}
+
+/// Gives a draft its name. A directory that has it instead of a file goes.
+pub fn place(staging: &Staging<'_>, draft: &str, dir: &Dir, name: &[u8]) -> Result<()> {
+    match staging.dir().rename(draft.as_bytes(), dir, name) {
+        Err(error) if error.errno() == Errno::EISDIR => {
+            dir.remove_tree(name)?;
+            Ok(staging.dir().rename(draft.as_bytes(), dir, name)?)
+        }
+        result => Ok(result?),
+    }
 }
 
 /// Writes a record that has no place yet, and gives its name in the staging directory.

@@ -10,11 +10,12 @@ use hashbrown::HashSet;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::Store;
 use super::layout;
 use super::mark::Keep;
 use super::record;
 use super::staging::{Item, Staging};
-use super::{Store, views::View};
+use super::views::{Access, View, ViewRecord};
 use crate::error::{Context, Result};
 use crate::oci::{Algorithm, Digest};
 use crate::sys::dir::Dir;
@@ -35,7 +36,7 @@ pub enum Kind {
 
 impl Kind {
     /// Its folder in the state root.
-    pub(super) fn folder(self) -> &'static str {
+    pub fn folder(self) -> &'static str {
         match self {
             Self::Layer => "layers",
             Self::Correction => "corrections",
@@ -64,13 +65,14 @@ pub enum Found {
     Missing,
 }
 
+/// The content of `commit.json`.
 #[derive(Debug, Serialize, Deserialize)]
-struct Commit {
+pub(super) struct Commit {
     /// The boot in which the directory was renamed into place.
-    boot: String,
+    pub boot: String,
     /// The era of that boot; empty until the disk fails.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    era: String,
+    pub era: String,
 }
 
 impl Store {
@@ -154,10 +156,12 @@ impl Store {
         }
     }
 
-    /// What durable records name: the images and the writable views.
+    /// What durable records name, those of the images and of the writable views; and what was good when a read-only
+    /// view of this boot was mounted.
     pub fn named(&self) -> Result<Keep> {
         let views = self.views()?;
-        let views = views.iter().filter_map(View::record);
+        let counts = |view: &&ViewRecord| view.access == Access::Writable || view.boot == self.boot;
+        let views = views.iter().filter_map(View::record).filter(counts);
         let images = self.catalog()?.images;
         Ok(Keep::named(&images, views).and_blobs(&images))
     }

@@ -114,8 +114,17 @@ impl Store {
 
     /// Reads all leases, and tells the living from the dead. The caller holds the exclusive store lock.
     pub(super) fn leases(&self) -> Result<Leases> {
+        self.leases_without(None)
+    }
+
+    /// The same without that of `own`.
+    pub(super) fn leases_but(&self, own: &Staging<'_>) -> Result<Leases> {
+        self.leases_without(Some(own.name.as_bytes()))
+    }
+
+    fn leases_without(&self, own: Option<&[u8]>) -> Result<Leases> {
         let mut leases = Leases::default();
-        for entry in self.staging.entries()? {
+        for entry in self.staging.entries()?.into_iter().filter(|entry| Some(&entry.name[..]) != own) {
             let lease = match self.staging.open_dir(&entry.name).and_then(|dir| dir.open_file(LEASE)) {
                 Ok(file) => file,
                 // Killed before it had a lease, or no staging directory at all. The deleters remove the lease last.

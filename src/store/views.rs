@@ -289,6 +289,17 @@ impl Store {
         device_of(place).ok()
     }
 
+    /// Whether a view has a directory of this name.
+    pub fn has_part(&self, name: &str, part: &str) -> bool {
+        self.views.open_dir(format!("{name}/{part}").as_bytes()).is_ok()
+    }
+
+    /// Whether a view may hold what somebody wrote: it has an upper directory, or cannot be looked at.
+    pub fn may_hold_writes(&self, name: &str) -> bool {
+        let Ok(view) = self.views.open_dir(name.as_bytes()) else { return true };
+        view.exists(b"upper").unwrap_or(true)
+    }
+
     /// Where a part of a view is, for reports.
     pub fn path_in_view(&self, name: &str, part: &str) -> PathBuf {
         self.path.join("views").join(name).join(part)

@@ -21,25 +21,28 @@ pub fn copy(from: &File, to: &File) -> SysResult<()> {
     let size = u64::try_from(size).unwrap_or(0);
     retry_on_intr(|| rustix::fs::ftruncate(to, size)).map_err(|errno| SysError::new("ftruncate", b"", errno))?;
     let mut at = 0;
-    while at < size {
-        let (start, end) = match data(from, at, size) {
-            Ok(run) => run,
-            Err(Errno::NXIO) => break,
-            // A file system that knows no holes.
-            Err(Errno::INVAL | Errno::OPNOTSUPP) => (at, size),
-            Err(errno) => return Err(SysError::new("lseek", b"", errno)),
-        };
+    while let Some((start, end)) = next_data(from, at, size)? {
         copy_run(from, to, start, end)?;
         at = end;
     }
     Ok(())
 }
 
-/// The next run of data at or after `at`.
-fn data(file: &File, at: u64, size: u64) -> Result<(u64, u64), Errno> {
-    let start = rustix::fs::seek(file, SeekFrom::Data(at))?;
-    let end = rustix::fs::seek(file, SeekFrom::Hole(start))?;
-    Ok((start, end.min(size)))
+/// The next run of data at or after `at`; everything else up to `size` is holes.
+pub fn next_data(file: &File, at: u64, size: u64) -> SysResult<Option<(u64, u64)>> {
+    let seek = || {
+        let start = rustix::fs::seek(file, SeekFrom::Data(at))?;
+        let end = rustix::fs::seek(file, SeekFrom::Hole(start))?;
+        Ok((start.min(size), end.min(size)))
+    };
+    match seek() {
+        _ if at >= size => Ok(None),
+        Ok((start, end)) => Ok((start < end).then_some((start, end))),
+        Err(Errno::NXIO) => Ok(None),
+        // A file system that knows no holes.
+        Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok(Some((at, size))),
+        Err(errno) => Err(SysError::new("lseek", b"", errno)),
+    }
 }
 
 fn copy_run(from: &File, to: &File, start: u64, end: u64) -> SysResult<()> {

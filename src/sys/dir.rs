@@ -193,10 +193,23 @@ impl Dir {
             .map_err(|errno| SysError::new("renameat2", new_name, errno))
     }
 
+    /// Exchanges two names, both of which exist: at every moment there is something under each.
+    pub fn exchange(&self, name: &[u8], to: &Self, new_name: &[u8]) -> SysResult<()> {
+        rustix::fs::renameat_with(&self.0, name, &to.0, new_name, RenameFlags::EXCHANGE)
+            .map_err(|errno| SysError::new("renameat2", new_name, errno))
+    }
+
     /// What the name is; a symlink is not followed.
     pub fn stat(&self, name: &[u8]) -> SysResult<Stat> {
         rustix::fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|errno| SysError::new("newfstatat", name, errno))
+    }
+
+    /// The target of a symlink.
+    pub fn read_link(&self, name: &[u8]) -> SysResult<Vec<u8>> {
+        rustix::fs::readlinkat(&self.0, name, Vec::new())
+            .map(std::ffi::CString::into_bytes)
+            .map_err(|errno| SysError::new("readlinkat", name, errno))
     }
 
     /// Whether the name exists.

@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn row_136_names_of_any_length_fit_into_a_line() {
         assert_eq!(escape(&[b'n'; SHOWN]).len(), SHOWN);
-        let shown = escape(&[&b"begin"[..], &[b'/'; 1 << 20], b"end"].concat());
+        let shown = escape(&[&b"begin"[..], &vec![b'/'; 1 << 20], b"end"].concat());
         assert!(shown.starts_with("begin//") && shown.ends_with("//end"), "{shown}");
         assert!(shown.contains("[1047560 bytes]") && shown.len() < 2 * SHOWN, "{shown}");
     }

@@ -35,6 +35,12 @@ pub fn device_of(file: impl AsFd) -> SysResult<(u32, u32)> {
     Ok((rustix::fs::major(stat.st_dev), rustix::fs::minor(stat.st_dev)))
 }
 
+/// The device and the number of an inode: the same for two handles of one file.
+pub fn inode_of(file: impl AsFd) -> SysResult<(u64, u64)> {
+    let stat = rustix::fs::fstat(file).map_err(|errno| SysError::new("fstat", b".", errno))?;
+    Ok((stat.st_dev, stat.st_ino))
+}
+
 /// The kind of a file system, from its magic number (`statfs(2)`).
 ///
 /// The number does not tell all kinds apart: ext2, ext3 and ext4 share theirs, and so do all FUSE file systems.

@@ -56,7 +56,6 @@ pub fn all_fd(file: impl AsFd) -> SysResult<Xattrs> {
 }
 
 /// All attributes of `name` in `dir`; a symlink is not followed.
-#[cfg(test)]
 pub fn all_at(dir: &Dir, name: &[u8]) -> SysResult<Xattrs> {
     let path = through(dir.as_fd(), name);
     collect(|buffer| rustix::fs::llistxattr(&path, buffer), |name, buffer| rustix::fs::lgetxattr(&path, name, buffer))

@@ -5,6 +5,7 @@
 //! (default: `shared/images` beside the repository).
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a panic is a failed case")]
 
+mod check;
 mod doctor;
 mod faults;
 mod hostile;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
             doctor::cases(),
             in_use::cases(),
             store::cases(),
+            check::cases(),
             save::cases(),
             registry::cases(),
             faults::cases(),

@@ -2,7 +2,7 @@
 
 use std::os::unix::ffi::OsStrExt as _;
 
-use rootlay::ops::{Examination, Finding, Probe, examine};
+use rootlay::ops::{Examination, Observation, Probe, examine};
 use serde_json::json;
 
 use super::super::failure::{Failure, Outcome};
@@ -23,47 +23,47 @@ pub fn run(format: Format, host: &Host, out: &mut Output) -> Outcome {
     let found = examine(host.root(), host.cancel())?;
     match format {
         Format::Table => out.lines(lines(&found))?,
-        Format::Json => out.lines(found.findings.iter().map(json))?,
+        Format::Json => out.lines(found.observations.iter().map(json))?,
     }
-    if found.findings.iter().any(Finding::is_fatal) { Err(Failure::Silent(MISSING)) } else { Ok(()) }
+    if found.observations.iter().any(Observation::is_fatal) { Err(Failure::Silent(MISSING)) } else { Ok(()) }
 }
 
 fn lines(found: &Examination) -> Vec<String> {
     let place = printable::word(found.place.as_os_str().as_bytes());
     let mut lines = vec![format!("Tried in: {place}"), format!("File system: {}", found.file_system), String::new()];
-    for finding in &found.findings {
-        lines.extend(one(finding));
+    for observation in &found.observations {
+        lines.extend(one(observation));
     }
-    let fatal: Vec<&Finding> = found.findings.iter().filter(|finding| finding.is_fatal()).collect();
+    let fatal: Vec<&Observation> = found.observations.iter().filter(|observation| observation.is_fatal()).collect();
     lines.push(String::new());
     if fatal.is_empty() {
         lines.push("Everything that is needed works.".to_owned());
     } else {
-        let names: Vec<&str> = fatal.iter().map(|finding| words(finding.probe).name).collect();
+        let names: Vec<&str> = fatal.iter().map(|observation| words(observation.probe).name).collect();
         lines.extend(wrapped("", &format!("Needed, and missing: {}.", names.join(", "))));
     }
     lines
 }
 
 /// What was tried and the answer; below it what was seen, what happens without it, and what to do.
-fn one(finding: &Finding) -> Vec<String> {
-    let words = words(finding.probe);
-    let answer = match finding.works {
+fn one(observation: &Observation) -> Vec<String> {
+    let words = words(observation.probe);
+    let answer = match observation.works {
         Some(true) => "yes",
-        Some(false) if finding.is_fatal() => "NO",
+        Some(false) if observation.is_fatal() => "NO",
         Some(false) => "no",
         None => "not tried",
     };
     let mut lines = vec![format!("{:<ANSWERS$}{answer}", words.name)];
-    let seen = printable::word(finding.seen.as_bytes());
-    match finding.works {
+    let seen = printable::word(observation.seen.as_bytes());
+    match observation.works {
         Some(true) if !seen.is_empty() && ANSWERS + answer.len() + 2 + seen.len() <= WIDTH => {
             lines[0] = format!("{}  {seen}", lines[0]);
         }
         _ if !seen.is_empty() => lines.extend(wrapped(INDENT, &seen)),
         _ => {}
     }
-    if finding.works == Some(false) {
+    if observation.works == Some(false) {
         lines.extend(wrapped(INDENT, words.without));
         lines.extend(wrapped(INDENT, words.change));
     }
@@ -85,14 +85,14 @@ fn wrapped(indent: &str, text: &str) -> Vec<String> {
     lines
 }
 
-fn json(finding: &Finding) -> String {
-    let words = words(finding.probe);
-    let lacks = finding.works == Some(false);
+fn json(observation: &Observation) -> String {
+    let words = words(observation.probe);
+    let lacks = observation.works == Some(false);
     json!({
         "Name": words.name,
-        "Works": finding.works,
-        "Needed": finding.probe.is_needed(),
-        "Seen": finding.seen,
+        "Works": observation.works,
+        "Needed": observation.probe.is_needed(),
+        "Seen": observation.seen,
         "Without": if lacks { words.without } else { "" },
         "Change": if lacks { words.change } else { "" },
     })
@@ -210,18 +210,22 @@ fn words(probe: Probe) -> Words {
 mod tests {
     use super::*;
 
-    fn finding(probe: Probe, works: Option<bool>, seen: &str) -> Finding {
-        Finding::of(probe, works, seen)
+    fn observation(probe: Probe, works: Option<bool>, seen: &str) -> Observation {
+        Observation::of(probe, works, seen)
     }
 
     fn example() -> Examination {
-        let findings = vec![
-            finding(Probe::Capabilities, Some(false), "missing CAP_SYS_ADMIN, CAP_MKNOD, CAP_CHOWN, CAP_SETFCAP"),
-            finding(Probe::Space, Some(true), "20000 MiB free"),
-            finding(Probe::Reflinks, Some(false), "ioctl(\"FICLONE\"): EOPNOTSUPP (operation not supported on socket)"),
-            finding(Probe::WritableViews, None, "unshare(\"CLONE_NEWNS\"): EPERM (operation not permitted)"),
+        let observations = vec![
+            observation(Probe::Capabilities, Some(false), "missing CAP_SYS_ADMIN, CAP_MKNOD, CAP_CHOWN, CAP_SETFCAP"),
+            observation(Probe::Space, Some(true), "20000 MiB free"),
+            observation(
+                Probe::Reflinks,
+                Some(false),
+                "ioctl(\"FICLONE\"): EOPNOTSUPP (operation not supported on socket)",
+            ),
+            observation(Probe::WritableViews, None, "unshare(\"CLONE_NEWNS\"): EPERM (operation not permitted)"),
         ];
-        Examination { place: "/var/lib".into(), file_system: "ext4".to_owned(), findings }
+        Examination { place: "/var/lib".into(), file_system: "ext4".to_owned(), observations }
     }
 
     #[test]
@@ -236,10 +240,11 @@ mod tests {
 
     #[test]
     fn what_works_needs_no_advice() {
-        assert_eq!(one(&finding(Probe::Owners, Some(true), "")), ["owners and modes                    yes"]);
-        let lines = one(&finding(Probe::Owners, None, ""));
+        assert_eq!(one(&observation(Probe::Owners, Some(true), "")), ["owners and modes                    yes"]);
+        let lines = one(&observation(Probe::Owners, None, ""));
         assert_eq!(lines, ["owners and modes                    not tried"]);
-        let value: serde_json::Value = serde_json::from_str(&json(&finding(Probe::Reflinks, Some(false), ""))).unwrap();
+        let value: serde_json::Value =
+            serde_json::from_str(&json(&observation(Probe::Reflinks, Some(false), ""))).unwrap();
         assert_eq!((&value["Needed"], &value["Works"]), (&json!(false), &json!(false)));
         assert_eq!(value["Without"], "Copies take room of their own.");
     }

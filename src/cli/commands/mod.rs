@@ -1,5 +1,6 @@
 //! One file for each command: its arguments and what it prints. The work is done by `rootlay::ops`.
 
+pub mod check;
 pub mod completion;
 pub mod df;
 pub mod digest;
@@ -70,6 +71,7 @@ pub fn run(action: Action, host: &Host, out: &mut Output) -> Outcome {
         Action::Tree(args) => tree::run(&args, host, out),
         Action::Rmi(args) => rmi::run(args, host, out),
         Action::Exists(args) => exists::run(&args, host),
+        Action::Check(args) => check::run(&args, host, out),
         Action::Df(args) => df::run(&args, host, out),
         Action::Info(args) => info::run(&args, host, out),
         Action::Version(args) => version::run(&args, out),

@@ -25,6 +25,8 @@ pub fn word(phase: &Phase) -> Cow<'static, str> {
         Phase::MountedFrom(repository) => return Cow::Owned(format!("Mounted from {repository}")),
         Phase::Saving => "Saving",
         Phase::Saved => "Saved",
+        Phase::Checking => "Checking",
+        Phase::Checked => "Checked",
         _ => "Working",
     })
 }
@@ -38,7 +40,7 @@ fn retrying(delay: Duration) -> String {
 
 /// Whether bytes are counted in this phase.
 pub fn counts(phase: &Phase) -> bool {
-    matches!(phase, Phase::Downloading | Phase::Pushing | Phase::Extracting | Phase::Saving)
+    matches!(phase, Phase::Downloading | Phase::Pushing | Phase::Extracting | Phase::Saving | Phase::Checking)
 }
 
 /// Whether nothing more is going to happen to the task.
@@ -52,6 +54,7 @@ pub fn is_last(phase: &Phase) -> bool {
             | Phase::LayerAlreadyExists
             | Phase::MountedFrom(_)
             | Phase::Saved
+            | Phase::Checked
     )
 }
 

@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use clap::error::{Error, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _};
 
-use super::grammar::{Cli, lenient};
+use super::grammar::Cli;
+use super::lenient::lenient;
 use super::printable;
 
 /// What is to be done instead of running a command.

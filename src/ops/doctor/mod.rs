@@ -112,7 +112,7 @@ impl Probe {
 
 /// What came of one probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct Observation {
     /// What was tried.
     pub probe: Probe,
     /// Whether it works; `None` where it could not be tried.
@@ -121,12 +121,12 @@ pub struct Finding {
     pub seen: String,
 }
 
-impl Finding {
+impl Observation {
     fn new(probe: Probe, works: bool, seen: impl Into<String>) -> Self {
         Self { probe, works: Some(works), seen: seen.into() }
     }
 
-    /// A finding.
+    /// What came of this probe.
     pub fn of(probe: Probe, works: Option<bool>, seen: impl Into<String>) -> Self {
         Self { probe, works, seen: seen.into() }
     }
@@ -141,7 +141,7 @@ impl Finding {
     }
 }
 
-/// All findings, and where they were made.
+/// All observations, and where they were made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Examination {
     /// The state root, or the nearest directory above that exists.
@@ -149,7 +149,7 @@ pub struct Examination {
     /// The type of its file system.
     pub file_system: String,
     /// In the order in which they are worth reading.
-    pub findings: Vec<Finding>,
+    pub observations: Vec<Observation>,
 }
 
 /// Tries everything that matters to a state root at `root`. What is made for that is removed again.
@@ -158,24 +158,24 @@ pub struct Examination {
 /// Only [`Interrupted`](crate::ErrorKind::Interrupted).
 pub fn examine(root: &Path, cancel: &Cancel) -> Result<Examination> {
     let place = scratch::nearest(root);
-    let mut findings = process::findings();
+    let mut observations = process::observations();
     cancel.check()?;
     let (file_system, shared) = storage::surroundings(&place);
     match Scratch::make(root, &place) {
         Ok(scratch) => {
             let dir = scratch.dir();
-            findings.extend(kernel::findings(dir));
-            findings.push(Finding::new(Probe::Scratch, true, ""));
-            findings.extend(storage::findings(dir));
+            observations.extend(kernel::observations(dir));
+            observations.push(Observation::new(Probe::Scratch, true, ""));
+            observations.extend(storage::observations(dir));
             cancel.check()?;
-            findings.extend(storage::views(dir));
+            observations.extend(storage::views(dir));
         }
         Err(error) => {
-            findings.extend(crate::sys::dir::Dir::open(&place).iter().flat_map(kernel::findings));
-            findings.push(Finding::new(Probe::Scratch, false, error.innermost().to_string()));
+            observations.extend(crate::sys::dir::Dir::open(&place).iter().flat_map(kernel::observations));
+            observations.push(Observation::new(Probe::Scratch, false, error.innermost().to_string()));
         }
     }
-    findings.push(shared);
+    observations.push(shared);
     cancel.check()?;
-    Ok(Examination { place, file_system, findings })
+    Ok(Examination { place, file_system, observations })
 }

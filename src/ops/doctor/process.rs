@@ -1,6 +1,6 @@
 //! What the process may do.
 
-use super::{Finding, Privileges, Probe};
+use super::{Observation, Privileges, Probe};
 use crate::sys::open_files;
 use crate::sys::proc;
 
@@ -10,21 +10,21 @@ const ENOUGH_FILES: u64 = 1200;
 /// The first user namespace maps every user to itself (`user_namespaces(7)`).
 const EVERYBODY: [&str; 3] = ["0", "0", "4294967295"];
 
-pub(super) fn findings() -> Vec<Finding> {
+pub(super) fn observations() -> Vec<Observation> {
     let missing = Privileges::MOUNT.missing().unwrap_or_default();
     let files = open_files::most();
     let mut all = vec![
-        Finding::new(Probe::Capabilities, missing.is_empty(), list("missing ", &missing)),
-        Finding::new(Probe::OpenFiles, files.is_none_or(|most| most >= ENOUGH_FILES), shown(files)),
+        Observation::new(Probe::Capabilities, missing.is_empty(), list("missing ", &missing)),
+        Observation::new(Probe::OpenFiles, files.is_none_or(|most| most >= ENOUGH_FILES), shown(files)),
     ];
     let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
-        all.push(Finding::new(Probe::Proc, false, "/proc/self/status cannot be read"));
+        all.push(Observation::new(Probe::Proc, false, "/proc/self/status cannot be read"));
         return all;
     };
-    all.push(Finding::new(Probe::Proc, true, ""));
+    all.push(Observation::new(Probe::Proc, true, ""));
     if let Ok(map) = std::fs::read_to_string("/proc/self/uid_map") {
         let first = map.split_whitespace().eq(EVERYBODY);
-        all.push(Finding::new(Probe::FirstUserNamespace, first, ""));
+        all.push(Observation::new(Probe::FirstUserNamespace, first, ""));
     }
     let mode = status.lines().find_map(|line| line.strip_prefix("Seccomp:")).map(str::trim);
     if let Some(mode) = mode {
@@ -33,11 +33,11 @@ pub(super) fn findings() -> Vec<Finding> {
             "1" => "strict",
             _ => "a filter of system calls is installed",
         };
-        all.push(Finding::new(Probe::Unfiltered, mode == "0", seen));
+        all.push(Observation::new(Probe::Unfiltered, mode == "0", seen));
     }
     if let Some(label) = label() {
         let unconfined = ["unconfined", "kernel"].iter().any(|free| label.contains(free));
-        all.push(Finding::new(Probe::Unconfined, unconfined, label));
+        all.push(Observation::new(Probe::Unconfined, unconfined, label));
     }
     all
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::fs::FileType;
 
-use super::{Finding, Probe};
+use super::{Observation, Probe};
 use crate::error::Result;
 use crate::mount::{self, mountinfo};
 use crate::sys::dir::Dir;
@@ -25,8 +25,8 @@ const ENOUGH_INODES: u64 = 10_000;
 const NO_CAPABILITIES: [u8; 20] = [0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// The type of the file system of a directory, and what its mount shows to others.
-pub(super) fn surroundings(place: &Path) -> (String, Finding) {
-    let unknown = |why: String| Finding::unknown(Probe::SharedMounts, why);
+pub(super) fn surroundings(place: &Path) -> (String, Observation) {
+    let unknown = |why: String| Observation::unknown(Probe::SharedMounts, why);
     let Ok(dir) = Dir::open(place) else {
         return ("unknown".to_owned(), unknown("the directory cannot be opened".to_owned()));
     };
@@ -37,8 +37,8 @@ pub(super) fn surroundings(place: &Path) -> (String, Finding) {
     });
     match own {
         Ok(Some(mount)) => {
-            let finding = Finding::new(Probe::SharedMounts, mount.shared, "");
-            (String::from_utf8_lossy(&mount.fs_type).into_owned(), finding)
+            let observation = Observation::new(Probe::SharedMounts, mount.shared, "");
+            (String::from_utf8_lossy(&mount.fs_type).into_owned(), observation)
         }
         Ok(None) => (kind, unknown("its mount is out of sight".to_owned())),
         Err(error) => (kind, unknown(error.to_string())),
@@ -46,10 +46,10 @@ pub(super) fn surroundings(place: &Path) -> (String, Finding) {
 }
 
 /// What can be stored.
-pub(super) fn findings(dir: &Dir) -> Vec<Finding> {
+pub(super) fn observations(dir: &Dir) -> Vec<Observation> {
     let of = |probe, tried: Result<()>| match tried {
-        Ok(()) => Finding::new(probe, true, ""),
-        Err(error) => Finding::new(probe, false, error.to_string()),
+        Ok(()) => Observation::new(probe, true, ""),
+        Err(error) => Observation::new(probe, false, error.to_string()),
     };
     let file = |name: &[u8]| -> Result<File> { Ok(dir.create_file(name, 0o600)?) };
     let attribute = |name: &[u8], attribute: &[u8], value: &[u8]| -> Result<()> {
@@ -72,20 +72,20 @@ pub(super) fn findings(dir: &Dir) -> Vec<Finding> {
         Ok(copy::shares(&from, &file(b"to")?)?)
     });
     all.push(of(Probe::Reflinks, reflinks));
-    all.push(Finding::new(Probe::CaseSensitive, !(file_system::folds_case(dir) || one_name(dir)), ""));
+    all.push(Observation::new(Probe::CaseSensitive, !(file_system::folds_case(dir) || one_name(dir)), ""));
     let types = dir.entries().map(|entries| entries.iter().all(|entry| entry.file_type != FileType::Unknown));
-    all.push(Finding::new(Probe::EntryTypes, types == Ok(true), ""));
+    all.push(Observation::new(Probe::EntryTypes, types == Ok(true), ""));
     // Large files are holes, but some file systems have none.
     let _ = dir.remove_file(b"large");
     if let Ok(room) = file_system::room(dir) {
-        all.push(Finding::new(Probe::Space, room.bytes >= ENOUGH_BYTES, format!("{} MiB free", room.bytes >> 20)));
+        all.push(Observation::new(Probe::Space, room.bytes >= ENOUGH_BYTES, format!("{} MiB free", room.bytes >> 20)));
         // Some file systems make inodes as they need them, and say none.
         if room.all_inodes > 0 {
             let seen = format!("{} free", room.inodes);
-            all.push(Finding::new(Probe::Inodes, room.inodes >= ENOUGH_INODES, seen));
+            all.push(Observation::new(Probe::Inodes, room.inodes >= ENOUGH_INODES, seen));
         }
     }
-    all.sort_by_key(|finding| finding.probe);
+    all.sort_by_key(|observation| observation.probe);
     all
 }
 
@@ -110,7 +110,7 @@ fn owners(dir: &Dir) -> Result<()> {
 }
 
 /// A time that comes back as it was set.
-fn time(dir: &Dir, probe: Probe, time: (i64, u32)) -> Finding {
+fn time(dir: &Dir, probe: Probe, time: (i64, u32)) -> Observation {
     let name = format!("{probe:?}");
     let found = || -> Result<(i64, Option<u32>)> {
         let file = dir.create_file(name.as_bytes(), 0o600)?;
@@ -121,30 +121,30 @@ fn time(dir: &Dir, probe: Probe, time: (i64, u32)) -> Finding {
         Ok((stat.st_mtime, u32::try_from(stat.st_mtime_nsec).ok()))
     };
     match found() {
-        Ok(found) => Finding::new(probe, found == (time.0, Some(time.1)), ""),
-        Err(error) => Finding::new(probe, false, error.to_string()),
+        Ok(found) => Observation::new(probe, found == (time.0, Some(time.1)), ""),
+        Err(error) => Observation::new(probe, false, error.to_string()),
     }
 }
 
 /// Whether views work here.
-pub(super) fn views(dir: &Dir) -> Vec<Finding> {
+pub(super) fn views(dir: &Dir) -> Vec<Observation> {
     let trial = sys_dir(dir).and_then(|place| mount::try_out(&place));
     let trial = match trial {
         Ok(trial) => trial,
         Err(error) => {
             let all = [Probe::ReadOnlyViews, Probe::Whiteouts, Probe::WritableViews];
-            return all.map(|probe| Finding::unknown(probe, text(&error))).to_vec();
+            return all.map(|probe| Observation::unknown(probe, text(&error))).to_vec();
         }
     };
     let of = |probe, result: &Result<()>| match result {
-        Ok(()) => Finding::new(probe, true, ""),
-        Err(error) => Finding::new(probe, false, text(error)),
+        Ok(()) => Observation::new(probe, true, ""),
+        Err(error) => Observation::new(probe, false, text(error)),
     };
     vec![
         of(Probe::ReadOnlyViews, &trial.read_only),
         match trial.hides {
-            Some(hides) => Finding::new(Probe::Whiteouts, hides, ""),
-            None => Finding::unknown(Probe::Whiteouts, ""),
+            Some(hides) => Observation::new(Probe::Whiteouts, hides, ""),
+            None => Observation::unknown(Probe::Whiteouts, ""),
         },
         of(Probe::WritableViews, &trial.writable),
     ]

@@ -14,7 +14,7 @@ use overlay_tests::oracle::apply_stack;
 use overlay_tests::tree::{Nlink, NodeKind, Tree, differences, read_tree, read_tree_with};
 
 /// Whether `rootlay system check` has to find nothing wrong either.
-const SYSTEM_CHECK: bool = false;
+const SYSTEM_CHECK: bool = true;
 
 /// The name of the image that comes.
 pub const IMAGE: &str = "example.org/image:1";

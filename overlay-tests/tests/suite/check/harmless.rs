@@ -1,0 +1,211 @@
+//! No false alarm.
+
+use std::fs;
+use std::process::{Child, Stdio};
+
+use nix::mount::{MsFlags, mount};
+use overlay_tests::cases;
+use overlay_tests::fixture::{Image, Layer, SparseMap, dir, file, gnu_sparse};
+use overlay_tests::harness::{Case, Context};
+use overlay_tests::random::random_stack;
+use overlay_tests::tree::read_tree;
+
+use super::damage::{Damage, damage};
+use super::{Bench, check, findings, stack};
+
+pub fn cases() -> Vec<Case> {
+    let mut all = cases![
+        using_images_is_no_damage;
+        random_stacks;
+        metadata_that_file_systems_change;
+        a_store_on_overlayfs;
+        sparse_files;
+        a_missing_blob_of_a_layer_is_no_damage;
+        other_commands_at_the_same_time
+    ];
+    for (name, file_system) in [
+        ("using_images_is_no_damage_on_ext4", "ext4"),
+        ("using_images_is_no_damage_on_xfs", "xfs"),
+        ("using_images_is_no_damage_on_btrfs", "btrfs"),
+    ] {
+        all.push(Case::new(module_path!(), name, using_images_is_no_damage).on(file_system));
+    }
+    all
+}
+
+fn using_images_is_no_damage(context: &Context) {
+    let bench = Bench::new(context);
+    bench.is_sound("loaded");
+    let read_only = context.mount(["--name", "r", "damaged:1"]);
+    read_tree(&read_only).unwrap();
+    bench.is_sound("mounted and read");
+    let writable = context.mount(["-w", "--name", "w", "damaged:1"]);
+    fs::write(writable.join("d/f"), "changed").unwrap();
+    fs::set_permissions(writable.join("d"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    fs::remove_dir_all(writable.join("o")).unwrap();
+    fs::rename(writable.join("d/last"), writable.join("renamed")).unwrap();
+    bench.is_sound("a writable view");
+    context.mount(["--upto", "2", "--name", "part", "damaged:1"]);
+    bench.is_sound("a part of the stack");
+    context.rootlay(["umount", "-a"]).ok();
+    bench.is_sound("unmounted");
+    context.rootlay(["tag", "damaged:1", "new:2"]).ok();
+    context.rootlay(["rmi", "damaged:1"]).ok();
+    bench.is_sound("another name");
+    context.mount(["--name", "w"]);
+    context.rootlay(["rmi", "--force", "new:2"]);
+    context.rootlay(["rmi", "other:1"]).ok();
+    bench.is_sound("without its image");
+    context.rootlay(["umount", "-a"]).ok();
+    context.rootlay(["rm", "w"]).ok();
+    context.rootlay(["system", "prune", "-af"]).ok();
+    bench.is_sound("pruned");
+}
+
+/// What unpacking made of them is what their records say.
+fn random_stacks(context: &Context) {
+    for seed in 0..60 {
+        let stack = random_stack(seed);
+        let (_, output) = context.try_load(&Image::of(stack.iter().cloned()));
+        assert!(matches!(output.code, 0 | 3), "{}", output.stderr);
+        if seed % 10 == 9 {
+            let output = check(context, &["--deep"]);
+            assert!(output.code == 0 && output.stdout.is_empty(), "{}{}", output.stdout, output.stderr);
+        }
+    }
+}
+
+/// ACLs that are a mode, capabilities, times before 1970 and far in the future, odd names.
+fn metadata_that_file_systems_change(context: &Context) {
+    // Version 2; user::rwx, group::r-x, other::r-x (acl(5), linux/posix_acl_xattr.h).
+    let acl = |group: u8| {
+        let entry = |tag: u8, permissions: u8| [tag, 0, permissions, 0, 0xff, 0xff, 0xff, 0xff];
+        [&[2, 0, 0, 0][..], &entry(1, 7), &entry(4, group), &entry(0x10, group), &entry(0x20, 5)].concat()
+    };
+    // VFS_CAP_REVISION_2 with CAP_NET_RAW, effective (linux/capability.h).
+    let capability = [1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let entries = vec![
+        file("acl", "").mode(0o755).xattr("system.posix_acl_access", acl(5)),
+        file("mask", "").mode(0o700).xattr("system.posix_acl_access", acl(7)),
+        dir("default", 0o755).xattr("system.posix_acl_default", acl(5)),
+        file("default/child", ""),
+        file("ping", "x").mode(0o755).xattr("security.capability", capability),
+        file("old", "").mtime(-2_000_000_000, 1),
+        file("future", "").mtime(20_000_000_000, 0),
+        file("label", "").xattr("security.selinux", "system_u:object_r:bin_t:s0"),
+        file(b"\xff\n %41", "").xattr("user.\u{e4}", ""),
+    ];
+    for place in ["tmpfs", "ext4", "xfs", "btrfs"] {
+        let root = if place == "tmpfs" {
+            context.root()
+        } else if std::path::Path::new(&format!("/sbin/mkfs.{place}")).exists() {
+            context.mount_image(place, "512M").join("root")
+        } else {
+            continue;
+        };
+        let layout = context.fresh("layout");
+        Image::of([entries.clone()]).write_oci(&layout);
+        let mut load = context.command_on(&root, ["load", &format!("oci:{}", layout.display())]);
+        context.output(&mut load).ok();
+        let output = context.output(&mut context.command_on(&root, ["system", "check", "--deep"]));
+        assert!(output.code == 0 && output.stdout.is_empty(), "{place}: {}{}", output.stdout, output.stderr);
+    }
+}
+
+/// There whiteouts are files with an attribute, and inode numbers are made up.
+fn a_store_on_overlayfs(context: &Context) {
+    let place = context.fresh_dir("overlay");
+    mount(Some("tmpfs"), &place, Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
+    for name in ["lower", "upper", "work", "merged"] {
+        fs::create_dir(place.join(name)).unwrap();
+    }
+    let options = ["lower", "upper", "work"].map(|name| format!("{name}dir={}", place.join(name).display()));
+    let merged = place.join("merged");
+    mount(Some("overlay"), &merged, Some("overlay"), MsFlags::empty(), Some(options.join(",").as_str())).unwrap();
+    let root = merged.join("root");
+    let layout = context.fresh("layout");
+    let written = Image::of(stack()).tag("a:1").write_oci(&layout);
+    let run = |arguments: &[&str]| context.output(&mut context.command_on(&root, arguments));
+    run(&["load", &format!("oci:{}", layout.display())]).ok();
+    let sound = |what: &str| {
+        let output = run(&["system", "check", "--deep"]);
+        assert!(output.code == 0 && output.stdout.is_empty(), "{what}: {}{}", output.stdout, output.stderr);
+    };
+    sound("loaded");
+    let view = run(&["mount", "a:1"]).ok();
+    read_tree(view.trim_end().as_ref()).unwrap();
+    sound("mounted");
+    run(&["umount", "-a"]).ok();
+    let layer = |number: usize| root.join("layers").join(written.diff_ids[number].replace(':', "/"));
+    for (file, one) in [
+        ("diff/empty", Damage::Plain),
+        ("diff/o", Damage::Unmark("trusted.overlay.opaque")),
+        ("diff/s/x", Damage::Flip),
+    ] {
+        damage(&layer(1).join(file), one);
+        let _ = run(&["system", "check", "--deep"]).exits(1);
+        run(&["system", "check", "--deep", "--repair"]).ok();
+        sound(file);
+    }
+}
+
+fn sparse_files(context: &Context) {
+    let map = SparseMap { size: 8_000_000_000, pieces: vec![(5_000, b"data".to_vec()), (1 << 32, vec![7; 10_000])] };
+    let layer = Layer::pieces(&[gnu_sparse("sparse", &map)]);
+    let written = context.load(&Image::of([layer]));
+    assert_eq!(check(context, &["--deep"]).ok(), "");
+    let layer = context.root().join("layers").join(written.diff_ids[0].replace(':', "/"));
+    let sparse = fs::File::options().write(true).open(layer.join("diff/sparse")).unwrap();
+    let modified = sparse.metadata().unwrap().modified().unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&sparse, b"x", 1 << 32).unwrap();
+    sparse.set_modified(modified).unwrap();
+    drop(sparse);
+    assert_eq!(check(context, &[]).ok(), "");
+    let found = findings(context, &["--deep"], 1);
+    assert!(super::text(&found[0], "Problem").starts_with("content: "), "{found:?}");
+    check(context, &["--deep", "--repair"]).ok();
+    assert_eq!(check(context, &["--deep"]).ok(), "");
+}
+
+/// A pulled image may lack it: what is unpacked is not fetched again.
+fn a_missing_blob_of_a_layer_is_no_damage(context: &Context) {
+    let bench = Bench::new(context);
+    fs::remove_file(bench.blob(&bench.written.layers[1])).unwrap();
+    bench.is_sound("without the blob of a layer");
+}
+
+fn other_commands_at_the_same_time(context: &Context) {
+    let bench = Bench::new(context);
+    let layouts: Vec<String> = (0..3)
+        .map(|number| {
+            let layout = context.fresh("layout");
+            let entries: Vec<_> = (0..50).map(|n| file(format!("{number}/{n}"), n.to_string())).collect();
+            Image::of([stack()[0].clone(), entries]).tag(&format!("busy:{number}")).write_oci(&layout);
+            format!("oci:{}", layout.display())
+        })
+        .collect();
+    let script = layouts.iter().zip(0..).map(|(layout, number)| {
+        format!(
+            "for i in 1 2 3 4 5 6; do rootlay load {layout} && V=$(rootlay mount busy:{number}) && \
+             find $V >/dev/null; rootlay mount -w --name w{number}-$i busy:{number}; rootlay umount w{number}-$i; \
+             rootlay rm w{number}-$i; rootlay umount $V; rootlay rmi -f busy:{number}; rootlay system prune -f; done"
+        )
+    });
+    let mut busy: Vec<Child> = script
+        .map(|line| context.shell_command(&line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+        .collect();
+    let mut checks = 0;
+    while busy.iter_mut().any(|child| child.try_wait().unwrap().is_none()) {
+        let arguments: &[&str] = if checks % 2 == 0 { &["--deep"] } else { &["--repair"] };
+        let output = check(context, arguments);
+        assert_eq!(output.code, 0, "check {checks}: {}{}", output.stdout, output.stderr);
+        checks += 1;
+    }
+    assert!(checks > 1, "no check ran beside other commands");
+    for mut child in busy {
+        child.wait().unwrap();
+    }
+    bench.is_as_the_model_says("afterwards");
+    let output = check(context, &["--deep"]);
+    assert_eq!(output.code, 0, "{}{}", output.stdout, output.stderr);
+}

@@ -1,0 +1,121 @@
+//! What a repair must not do, and what must not disturb it.
+
+use std::fs;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use overlay_tests::cases;
+use overlay_tests::harness::{Case, Context};
+use overlay_tests::oracle::apply_stack;
+use overlay_tests::random::Rng;
+use overlay_tests::tree::{Nlink, differences, read_tree};
+
+use super::damage::{Damage, damage};
+use super::{Bench, check, findings, stack, text};
+
+pub fn cases() -> Vec<Case> {
+    cases![
+        what_a_mounted_view_shows_stays;
+        a_saved_view_is_mounted_again_over_repaired_layers;
+        a_load_leaves_what_a_view_shows;
+        a_repair_that_is_killed;
+        an_interrupted_check
+    ]
+}
+
+/// An overlay holds the directories of its layers: what replaces them it would not see, and what is removed it would
+/// lack.
+fn what_a_mounted_view_shows_stays(context: &Context) {
+    let bench = Bench::new(context);
+    for arguments in [&["--name", "v", "damaged:1"][..], &["-w", "--name", "v", "damaged:1"]] {
+        let merged = context.mount(arguments);
+        let before = read_tree(&merged).unwrap();
+        damage(&bench.layer(2).join("diff/d/last"), Damage::Owner);
+        let left = findings(context, &["--repair"], 1);
+        let result = text(&left[0], "Result");
+        assert!(result.contains("the view v") && result.contains("rootlay umount v"), "{result}");
+        let shown: Vec<_> = read_tree(&merged).unwrap().into_keys().collect();
+        assert_eq!(shown, before.into_keys().collect::<Vec<_>>());
+        bench.others_work("beside a mounted view");
+        // What the line says helps.
+        context.rootlay(["umount", "v"]).ok();
+        check(context, &["--repair"]).ok();
+        bench.is_sound("after it was unmounted");
+        bench.is_as_the_model_says("after it was unmounted");
+    }
+}
+
+fn a_saved_view_is_mounted_again_over_repaired_layers(context: &Context) {
+    let bench = Bench::new(context);
+    let merged = context.mount(["-w", "--name", "w", "damaged:1"]);
+    fs::write(merged.join("d/f"), "written").unwrap();
+    fs::remove_file(merged.join("h")).unwrap();
+    let before = read_tree(&merged).unwrap();
+    context.umount(&merged);
+    damage(&bench.layer(0).join("diff/d/g"), Damage::Flip);
+    damage(&bench.correction().join("diff/e/x"), Damage::Remove);
+    check(context, &["--deep", "--repair"]).ok();
+    bench.is_sound("repaired");
+    let merged = context.mount(["--name", "w"]);
+    let lines = differences(&before, &read_tree(&merged).unwrap(), Nlink::Compare);
+    assert!(lines.is_empty(), "{}", lines.join("\n"));
+}
+
+/// What an earlier boot made, and only a read-only view of this boot names since the record of its image is lost.
+fn a_load_leaves_what_a_view_shows(context: &Context) {
+    let bench = Bench::new(context);
+    for dir in [bench.layer(0), bench.layer(1), bench.layer(2), bench.correction()] {
+        fs::write(dir.join("commit.json"), r#"{"boot":"00000000-0000-4000-8000-000000000000"}"#).unwrap();
+    }
+    let merged = context.mount(["--name", "v", "damaged:1"]);
+    let before = read_tree(&merged).unwrap();
+    fs::remove_file(bench.record()).unwrap();
+    check(context, &["--repair"]).ok();
+    bench.is_sound("without the image");
+    context.rootlay(["load", &format!("oci:{}", bench.layout.display())]).ok();
+    let lines = differences(&before, &read_tree(&merged).unwrap(), Nlink::Compare);
+    assert!(lines.is_empty(), "{}", lines.join("\n"));
+    bench.is_sound("with the image again");
+}
+
+/// Killed at any moment, the store is as damaged as it was, or repaired.
+fn a_repair_that_is_killed(context: &Context) {
+    let bench = Bench::new(context);
+    let mut rng = Rng::new(5);
+    for round in 0..12 {
+        damage(&bench.layer(0).join("diff/d/f"), Damage::Flip);
+        damage(&bench.blob(&bench.written.image_id), Damage::Flip);
+        damage(&bench.correction().join("diff/e/x"), Damage::Flip);
+        let mut command = context.command(["system", "check", "--deep", "--repair"]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        sleep(Duration::from_millis(rng.below(80) as u64));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        bench.others_work(&format!("round {round}"));
+        check(context, &["--deep", "--repair"]).ok();
+        bench.is_sound(&format!("round {round}"));
+    }
+    let lines =
+        differences(&apply_stack(&stack()).unwrap(), &context.tree_of_loaded(&bench.written.image_id), Nlink::Compare);
+    assert!(lines.is_empty(), "{}", lines.join("\n"));
+}
+
+fn an_interrupted_check(context: &Context) {
+    let bench = Bench::new(context);
+    let mut command = context.command(["system", "check", "--deep"]);
+    // A pipe in the place of a blob must not be waited for either.
+    let blob = bench.blob(&bench.written.layers[0]);
+    fs::remove_file(&blob).unwrap();
+    nix::unistd::mkfifo(&blob, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let _ = kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT);
+    let output = child.wait_with_output().unwrap();
+    // It may have been killed before it could catch the signal, or have ended before that.
+    let code = output.status.code();
+    assert!(matches!(code, None | Some(1 | 130)), "{code:?} {}", String::from_utf8_lossy(&output.stderr));
+    check(context, &["--deep", "--repair"]).ok();
+    bench.is_sound("afterwards");
+}

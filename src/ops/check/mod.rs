@@ -1,0 +1,134 @@
+//! Check: whether everything in the state root is as it was made; and repair.
+//!
+//! ```text
+//! lease ─► blobs, layers ─► (repair them) ─► what was computed for stacks ─► records ─► strays ─► (repair those)
+//! ```
+//!
+//! What the records name is leased first, so that nobody removes it meanwhile; the store lock is held only for what
+//! every other command holds it for. Each part of the check gives [`Finding`]s, and each finding has a subject that is
+//! repaired as a whole: a layer from its blob, a blob from where the image came from, what was computed anew, records
+//! from documents. What replaces something is made in staging, verified and durable before it gets the name, in one
+//! step: a repair that is killed leaves the damage. What a mounted view shows, and what a user has written, stays.
+
+mod blobs;
+mod finding;
+mod layers;
+mod records;
+mod repair;
+mod scope;
+
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use self::finding::Found;
+use self::repair::Repair;
+use self::scope::Scope;
+use super::{Registries, Rootlay};
+use crate::error::Result;
+use crate::progress::Task;
+use crate::store::Staging;
+use crate::sys::dir::Dir;
+
+pub use self::finding::{Checked, Finding, Outcome, Severity, Thing};
+
+/// What is read for a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Depth {
+    /// Names, types, sizes, modes, owners, times, attributes; and documents.
+    #[default]
+    Quick,
+    /// Also the content of every file and blob.
+    Deep,
+}
+
+/// How to check.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CheckRequest<'a> {
+    /// How much is read.
+    pub depth: Depth,
+    /// Repair what is wrong, and remove what nobody needs. Blobs that are damaged come from these registries.
+    pub repair: Option<&'a Registries>,
+}
+
+/// One check.
+struct Inspection<'a> {
+    rootlay: &'a Rootlay,
+    staging: &'a Staging<'a>,
+    /// For what is made to be compared with.
+    scratch: Dir,
+    scope: Scope,
+    depth: Depth,
+    workers: usize,
+    tasks: AtomicUsize,
+    found: Mutex<Vec<Found>>,
+}
+
+impl Rootlay {
+    /// Checks everything that is in the state root, and repairs it if that is wanted.
+    ///
+    /// # Errors
+    /// What keeps the check itself from going on. What is damaged is a finding; what cannot be repaired says why.
+    pub fn check(&self, request: &CheckRequest<'_>) -> Result<Checked> {
+        crate::mount::check_capabilities()?;
+        let staging = self.store.stage()?;
+        let scope = Scope::lease(self, &staging)?;
+        let (_, scratch) = staging.new_dir("scratch", 0o700)?;
+        let workers = self.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
+        let inspection = Inspection {
+            rootlay: self,
+            staging: &staging,
+            scratch,
+            scope,
+            depth: request.depth,
+            workers,
+            tasks: AtomicUsize::new(0),
+            found: Mutex::default(),
+        };
+        let checked = inspection.carry_out(request.repair)?;
+        // What lost its name meanwhile, and stayed for this check alone, goes.
+        let leased = inspection.scope.leased;
+        self.store.discard(&staging, &leased)?;
+        Ok(checked)
+    }
+}
+
+impl Inspection<'_> {
+    fn carry_out(&self, registries: Option<&Registries>) -> Result<Checked> {
+        let mut repair = registries.map(|registries| Repair::new(self, registries));
+        let mut all = Vec::new();
+        let mut step = |looks: &[&dyn Fn() -> Result<()>]| {
+            looks.iter().try_for_each(|look| look())?;
+            let mut found = std::mem::take(&mut *self.found.lock().unwrap_or_else(PoisonError::into_inner));
+            if let Some(repair) = &mut repair {
+                repair.carry_out(&mut found)?;
+            }
+            all.extend(found);
+            Ok::<_, crate::error::Error>(())
+        };
+        step(&[&|| self.check_blobs(), &|| self.check_layers()])?;
+        step(&[&|| self.check_stacks()])?;
+        step(&[&|| self.check_records()])?;
+        step(&[&|| self.check_strays()])?;
+        let Scope { catalog, layers, blobs, views, .. } = &self.scope;
+        let mut findings: Vec<Finding> = all.into_iter().map(|found| found.finding).collect();
+        let key = |finding: &Finding| (finding.severity, finding.thing, finding.name.clone(), finding.file.clone());
+        findings.sort_by_cached_key(key);
+        Ok(Checked {
+            findings,
+            images: catalog.images.len() + catalog.unreadable.len(),
+            layers: layers.len(),
+            blobs: blobs.len(),
+            views: views.len(),
+        })
+    }
+
+    fn add(&self, found: impl IntoIterator<Item = Found>) {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
+    }
+
+    fn task(&self, label: &str, total: Option<u64>) -> Task {
+        Task { id: self.tasks.fetch_add(1, Ordering::Relaxed), label: label.to_owned(), total }
+    }
+}

@@ -1,0 +1,52 @@
+//! The record of an image from its documents.
+
+use super::{Done, Repair, left};
+use crate::error::Result;
+use crate::oci::Digest;
+use crate::store::{Catalog, Change, ImageRecord, Remembered};
+
+impl Repair<'_> {
+    /// Writes a record anew: what its documents have as they have it, the rest as it is.
+    pub(super) fn image(&self, id: &Digest) -> Done {
+        let store = &self.inspection.rootlay.store;
+        if store.image(id)?.is_none() {
+            return self.recovered(id);
+        }
+        let decide = |catalog: &Catalog| -> Result<(Change, ())> {
+            let Some(image) = catalog.images.iter().find(|image| image.id == *id) else {
+                return Ok((Change::default(), ()));
+            };
+            let rebuilt = self.inspection.rebuilt(image)?;
+            let write = if rebuilt == *image { Vec::new() } else { vec![rebuilt] };
+            Ok((Change { write, delete: Vec::new() }, ()))
+        };
+        store.change(self.staging, decide)?;
+        Ok("written anew from its documents".to_owned())
+    }
+
+    /// A record that cannot be read: its documents are blobs, and `index.json` has its names.
+    fn recovered(&self, id: &Digest) -> Done {
+        let store = &self.inspection.rootlay.store;
+        let Remembered { manifests, names } = store.remembered(id)?;
+        let helps = format!("`rootlay rmi {}` removes it; then pull or load the image again", id.short());
+        if manifests.is_empty() {
+            return Err(left(&format!("its manifest is not here: {helps}")));
+        }
+        let config = self.config(id).map_err(|error| left(&format!("{}: {helps}", super::explained(&error))))?;
+        let shown: Vec<String> = names.iter().map(|name| name.reference.familiar()).collect();
+        let record = ImageRecord {
+            id: id.clone(),
+            platform: config.platform(),
+            diff_ids: config.diff_ids,
+            created: config.created,
+            size: 0,
+            manifests,
+            names,
+            pinned: false,
+        };
+        let record = self.inspection.rebuilt(&record)?;
+        store.change(self.staging, |_| Ok((Change { write: vec![record], delete: Vec::new() }, ())))?;
+        let names = if shown.is_empty() { "without a name".to_owned() } else { format!("as {}", shown.join(", ")) };
+        Ok(format!("written anew from its documents, {names}"))
+    }
+}
