@@ -250,6 +250,7 @@ STACKS = [
     pieces((5, D, 0), (255,), (FILE, D_X, 0), (255,), (5, D, 1)),
     pieces((FILE, 20, 0)),
     pieces((FILE, D_X, 0), (255,), (FILE, D, 0), (255,), (FILE, D_X, 0)),
+    pieces((FILE, D_X, 0), (255,), (12, D, 0), (OPAQUE, D, 0)),
 ]
 
 

@@ -16,7 +16,8 @@ use overlay_tests::tree::{Nlink, Node, NodeKind, Tree, differences, read_tree};
 const LAYERS: usize = 4;
 const ENTRIES: usize = 12;
 
-/// Names that meet each other, and that lead out if anything does.
+/// Names that meet each other, and that lead out if anything does. None ends in a slash: what that makes of a file (row 84)
+/// the model does not know.
 const NAMES: [&str; 28] = [
     "a",
     "a/b",
@@ -37,7 +38,7 @@ const NAMES: [&str; 28] = [
     "./a",
     "/a/b",
     "a/../b",
-    "a//b/",
+    "a//b",
     "../x",
     "a/../../x",
     ".wh.a/x",

@@ -169,7 +169,9 @@ fn row_24(meanings: &[Meaning], entries: &[Entry]) -> Option<Stop> {
             return None;
         };
         let file = is_file(parent)?;
-        Some(if file < index {
+        // Row 19: such a device is not created, so whether it is a file that is in the way nothing says.
+        let created = entries[file].kind != EntryKind::Char(0, 0);
+        Some(if file < index && created {
             Stop::Refused("an opaque mark below a file of the same layer (row 24)".into())
         } else {
             Stop::Open("a file over a directory with an opaque mark".into())

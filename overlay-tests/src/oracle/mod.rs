@@ -21,6 +21,7 @@
 //! * A mark below the name of an entry of its layer that is not at that place in the end: open.
 //! * An entry below the name of a file of its layer that is not there (any more), by a lower symlink: open.
 //! * A mark below what is a file when its turn comes, and something else at the end of the layer: open.
+//! * An opaque mark below a character device 0:0 of its layer, which is not created (row 19): open.
 //! * `..` in a symlink's target behind something that is missing: open.
 
 mod apply;
