@@ -3,7 +3,6 @@
 
 use std::io::{self, BufReader, Read};
 use std::path::Path;
-use std::time::SystemTime;
 
 use crate::cancel::Cancel;
 use crate::chunks;
@@ -12,7 +11,6 @@ use crate::error::Result;
 use crate::layer::{self, Claims, LayerIndex, Limits, Oddities, Places, StackLayer, UnpackOptions};
 use crate::mount::mountinfo;
 use crate::oci::{Algorithm, Digest};
-use crate::ops::ImageFilters;
 use crate::sys::dir::Dir;
 
 pub use crate::layer::{Kind, NameMeans, Node, Shape, count_entries};
@@ -62,17 +60,6 @@ pub fn stack(layers: &[(Vec<u8>, &Path, &Path)], correction: &Path) -> Result<Ve
     layer::correct(&stack, &Dir::open(correction)?, &Cancel::new())?;
     drop(stack);
     Ok(indexes.iter().map(|index| index.summary.opaque_root).collect())
-}
-
-/// Whether a filter of listings, `KEY=VALUE`, is one.
-pub fn filter(key: &str, value: &str) -> bool {
-    let pair = (key.to_owned(), value.to_owned());
-    ImageFilters::new(&[pair], SystemTime::UNIX_EPOCH).is_ok()
-}
-
-/// Whether a text matches a pattern of the filter `reference`; `None` for what is no pattern.
-pub fn matches(pattern: &str, text: &str) -> Option<bool> {
-    crate::ops::fuzzing_matches(pattern, text)
 }
 
 fn unpack(blob: &[u8], diff: &Path, aside: &Path, limits: Limits) -> Result<LayerIndex> {

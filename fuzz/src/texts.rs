@@ -6,6 +6,9 @@
 #[path = "../../src/cli/template/mod.rs"]
 mod templates;
 
+use std::time::UNIX_EPOCH;
+
+use rootlay::ops::ImageFilters;
 use templates::{Template, Value};
 
 /// No output is longer.
@@ -34,9 +37,9 @@ fn data() -> Value {
 pub fn filter(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let (key, value) = text.split_once('=').unwrap_or(("reference", text));
-    let is_filter = rootlay::fuzzing::filter(key, value);
+    let is_filter = ImageFilters::new(&[(key.to_owned(), value.to_owned())], UNIX_EPOCH).is_ok();
     for name in ["busybox", "docker.io/library/busybox", "a/b:1.36", ""] {
-        let matches = rootlay::fuzzing::matches(value, name);
+        let matches = rootlay::ops::matches_pattern(value, name);
         assert!(key != "reference" || is_filter == matches.is_some(), "{value:?}");
         if let Some(matches) = matches
             && !value.contains(['*', '?', '[', '\\'])

@@ -69,7 +69,8 @@ pub use check::{CheckRequest, Checked, Depth, Finding, Outcome, Severity, Thing}
 pub use doctor::{Examination, Observation, Probe, examine};
 pub use filter::ImageFilters;
 #[cfg(fuzzing)]
-pub(crate) use filter::matches as fuzzing_matches;
+#[doc(hidden)]
+pub use filter::matches as matches_pattern;
 pub use history::HistoryStep;
 pub use images::{ImageInfo, ImageName};
 pub use import::{ImportRequest, Input};
