@@ -26,8 +26,9 @@ fn verdict(record: &ViewRecord, gone: bool) -> Verdict {
 }
 
 impl Rootlay {
-    /// Removes the read-only views that are gone, those that never came to be, and those of which a power cut left nothing, completes those whose maker died
-    /// after the mount, and saves what was unmounted without us. Views that somebody works on are left alone.
+    /// Removes the read-only views that are gone, those that never came to be, and those of which a power cut left
+    /// nothing, completes those whose maker died after the mount, and saves what was unmounted without us. Views that
+    /// somebody works on are left alone.
     pub(super) fn heal(&self) -> Result<()> {
         let views = self.store.views()?;
         if views.is_empty() {
@@ -37,7 +38,7 @@ impl Rootlay {
         // Where a view without a record would be mounted, nobody knows: one of its name may be it.
         for view in views.iter().filter(|view| view.record().is_none() && live.named(&view.name).is_empty()) {
             if let Some(view) = self.store.try_lock_view(&view.name)?
-                && view.is_hollow()?
+                && view.is_hollow().unwrap_or(false)
             {
                 self.store.remove_view(&self.store.stage()?, view)?;
             }

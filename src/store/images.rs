@@ -193,7 +193,9 @@ impl Store {
         let _lock = self.lock_shared()?;
         match self.image(id)? {
             Some(_) => act(),
-            None => Err(Error::new(ErrorKind::NotFound, format!("the image {} was removed meanwhile", id.short()))),
+            None => {
+                Err(Error::new(ErrorKind::NotFound, format!("No such image: {}: it was removed meanwhile", id.short())))
+            }
         }
     }
 

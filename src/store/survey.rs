@@ -93,7 +93,7 @@ impl Store {
         self.by_digest("merged", &[b"diff", b"commit.json"], &mut found)?;
         self.misplaced_views(&mut found)?;
         for entry in self.locks.entries()? {
-            if entry.name != b"store" && !entry.name.starts_with(b"layer-") {
+            if !matches!(entry.name.as_slice(), b"store" | b"era") && !entry.name.starts_with(b"layer-") {
                 found.push(Misplaced { file: format!("locks/{}", escape(&entry.name)), problem: NOT_OURS });
             }
         }

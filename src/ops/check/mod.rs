@@ -25,7 +25,7 @@ use std::thread;
 use self::finding::Found;
 use self::repair::Repair;
 use self::scope::Scope;
-use super::{Registries, Rootlay};
+use super::{Privileges, Registries, Rootlay};
 use crate::error::Result;
 use crate::progress::Task;
 use crate::store::Staging;
@@ -71,7 +71,8 @@ impl Rootlay {
     /// # Errors
     /// What keeps the check itself from going on. What is damaged is a finding; what cannot be repaired says why.
     pub fn check(&self, request: &CheckRequest<'_>) -> Result<Checked> {
-        crate::mount::check_capabilities()?;
+        let privileges = if request.repair.is_some() { Privileges::UNPACK } else { Privileges::CHECK };
+        privileges.check()?;
         let staging = self.store.stage()?;
         let scope = Scope::lease(self, &staging)?;
         let (_, scratch) = staging.new_dir("scratch", 0o700)?;

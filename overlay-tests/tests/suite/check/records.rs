@@ -92,7 +92,9 @@ fn views_that_hold_nothing(context: &Context) {
         assert!(left[0]["Result"].as_str().unwrap().contains("rootlay rm broken"), "{left:?}");
         assert!(merged.join("d/f").exists());
         nix::mount::umount(&merged).unwrap();
-        assert_eq!(text(&findings(context, &[], 0)[0], "Severity"), "debris", "it holds nothing");
+        // It holds nothing. Whoever comes first removes it, where it can be what a power cut leaves.
+        let left = findings(context, &[], 0);
+        assert!(left.iter().all(|finding| text(finding, "Severity") == "debris"), "{left:?}");
         check(context, &["--repair"]).ok();
         bench.is_sound("after a broken view");
         assert!(!context.root().join("views/broken").exists());

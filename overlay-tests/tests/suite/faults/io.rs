@@ -150,6 +150,7 @@ fn data_of_a_killed_load_that_is_not_written(disk: &mut Disk<'_>) {
     let needle = [NEEDLE, &noise(6, 3_000_000)].concat();
     let many: Vec<Entry> = (0..2000).map(|n| file(format!("many/{}/{n}", n % 20), "")).collect();
     disk.new = Known::of(disk.context, &[base, vec![file("n", needle)], many]);
+    disk.device.fail(&Fault::with(Request::Write, NEEDLE));
     let arguments = ["--threads", "1", "load", "--name", "new:1", &disk.new.source];
     let mut child = disk.context.command(arguments).spawn().unwrap();
     let middle = disk.context.root().join("layers").join(disk.new.written.diff_ids[1].replace(':', "/"));
@@ -159,7 +160,6 @@ fn data_of_a_killed_load_that_is_not_written(disk: &mut Disk<'_>) {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(middle.exists(), "the layer is not there");
-    disk.device.fail(&Fault::with(Request::Write, NEEDLE));
     // Whoever asks first is told of it.
     let output = disk.load().exits(1);
     assert!(disk.device.failed() > 0, "no write failed");
