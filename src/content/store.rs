@@ -102,9 +102,24 @@ impl ContentStore {
     /// What keeps it from being found out; one that cannot be read is not whole.
     pub fn is_whole(&self, digest: &Digest, size: u64) -> Result<bool> {
         match self.directory(digest.algorithm())? {
-            Some(directory) if size_in(&directory, digest)? == Some(size) => Ok(is_right(&directory, digest)),
+            Some(directory) if size_in(&directory, digest)? == Some(size) => {
+                Ok(is_right(&directory, digest).unwrap_or(false))
+            }
             _ => Ok(false),
         }
+    }
+
+    /// Whether what has the name of a blob is certainly something else: that it cannot be read is no proof.
+    ///
+    /// # Errors
+    /// What keeps it from being found out.
+    pub fn is_damaged(&self, digest: &Digest) -> Result<bool> {
+        let Some(directory) = self.directory(digest.algorithm())? else { return Ok(false) };
+        let stat = directory.stat(digest.hex().as_bytes())?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Ok(true);
+        }
+        Ok(!is_right(&directory, digest).context(|| format!("read blob {digest}"))?)
     }
 
     /// Gives a finished, verified file its name. A whole blob that is here already stays: it may be durable, and
@@ -117,7 +132,7 @@ impl ContentStore {
             result => return result.context(tried),
         }
         match size_in(&directory, digest) {
-            Ok(Some(found)) if found == size && is_right(&directory, digest) => {
+            Ok(Some(found)) if found == size && is_right(&directory, digest).unwrap_or(false) => {
                 staging.remove_file(name).context(tried)
             }
             // Another size or other content, or no file at all. Somebody else may have found out too, and have recorded
@@ -170,16 +185,16 @@ fn size_in(directory: &Dir, digest: &Digest) -> Result<Option<u64>> {
 }
 
 /// Whether the content of a blob has its digest.
-fn is_right(directory: &Dir, digest: &Digest) -> bool {
-    let Ok(mut file) = directory.open_file(digest.hex().as_bytes()) else { return false };
+fn is_right(directory: &Dir, digest: &Digest) -> std::io::Result<bool> {
+    let mut file = directory.open_file(digest.hex().as_bytes()).map_err(std::io::Error::other)?;
     let mut hasher = digest.algorithm().hasher();
     let mut buffer = vec![0; 1 << 17];
     loop {
         match file.read(&mut buffer) {
-            Ok(0) => return hasher.finish() == *digest,
+            Ok(0) => return Ok(hasher.finish() == *digest),
             Ok(count) => hasher.update(&buffer[..count]),
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(_) => return false,
+            Err(error) => return Err(error),
         }
     }
 }

@@ -161,7 +161,7 @@ impl<'a> Run<'a> {
     /// Makes everything durable that the image needs.
     fn sync(&self) -> Result<()> {
         let result = self.store.sync().and_then(|()| self.staging.is_trusted());
-        self.lost.store(result.is_err(), Ordering::Relaxed);
+        self.lost.fetch_or(result.is_err(), Ordering::Relaxed);
         result
     }
 

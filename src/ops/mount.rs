@@ -105,7 +105,7 @@ impl Rootlay {
             name: String::new(),
             image: chosen.shown,
             image_id: chosen.image.id,
-            stack,
+            stack: stack.clone(),
             merged: lowers.merged.clone(),
             access: request.access,
             options: ViewOptions {
@@ -122,8 +122,16 @@ impl Rootlay {
         self.cancel.check()?;
         let id = record.image_id.clone();
         // Whoever removes the image sees the view from here on.
-        let create = || self.create(&staging, &draft, &mut record, request.name, &chosen.stem);
-        let view = self.store.beside_image(&id, create)?;
+        let create = || {
+            staging.is_trusted()?;
+            self.create(&staging, &draft, &mut record, request.name, &chosen.stem)
+        };
+        let view = self.store.beside_image(&id, create).inspect_err(|_| {
+            // Whoever removed the image left what this leases.
+            if let Err(error) = self.store.discard(&staging, &lowers::items(&stack).collect()) {
+                tracing::debug!(%error, "what a removed image had stays");
+            }
+        })?;
         match self.attach(&staging, &view, &mut record, lowers, target.as_ref()) {
             Ok(()) => {
                 self.store.note_use(&record.image_id);

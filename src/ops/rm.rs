@@ -15,7 +15,8 @@ impl Rootlay {
         let live = Live::now()?;
         let gone = match view.record() {
             Ok(record) => live.is_gone(&self.store, &record)?,
-            Err(_) => !live.shows_broken(&self.store, name),
+            // Where it would be mounted, nobody knows: one of its name may be it.
+            Err(_) => live.named(name).is_empty(),
         };
         if !gone {
             return Err(Error::new(ErrorKind::InUse, format!("the view `{name}` is mounted: unmount it first")));

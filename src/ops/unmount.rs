@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Rootlay;
 use super::liveness::{Live, target_of};
@@ -192,16 +192,17 @@ fn not_here(name: &str, mounts: &[&MountedAt]) -> Error {
     }
 }
 
-/// How often a view is tried again that only commands of ours look at, and how long each waits.
-const TRIES: usize = 50;
+/// How long a view is tried again that only commands of ours look at, and how long each try waits.
+const PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(20);
 
 fn detach(name: &str, at: &MountedAt, mode: Detach) -> Result<()> {
-    for tries in 0.. {
+    let end = Instant::now() + PATIENCE;
+    loop {
         match mount::detach(&at.target, mode == Detach::Lazy) {
             Err(error) if error.kind() == ErrorKind::InUse => {
                 let users = Users::of(at)?;
-                if tries == TRIES || !users.are_passing() {
+                if Instant::now() > end || !users.are_passing() {
                     // The kernel's EBUSY says no more.
                     return Err(Error::new(ErrorKind::InUse, format!("the view `{name}` is in use{}", users.words())));
                 }
@@ -214,7 +215,6 @@ fn detach(name: &str, at: &MountedAt, mode: Detach) -> Result<()> {
             result => return result,
         }
     }
-    Ok(())
 }
 
 /// Who uses a view, and what is mounted within it.

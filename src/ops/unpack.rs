@@ -224,6 +224,7 @@ pub(super) fn unpack_into_place(
     if claims.diff_id.is_none() {
         // Nobody could lease it by a name that was not known.
         run.staging.rely_on([Item::Dir(Kind::Layer, diff_id.0.clone())])?;
+        run.store.discard_stale(&run.staging, Kind::Layer, &diff_id.0)?;
     }
     run.commit(&draft, Item::Dir(Kind::Layer, diff_id.0.clone()))?;
     run.remember_index(index);

@@ -5,10 +5,12 @@
 
 use std::collections::BTreeSet;
 
+use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::Store;
 use super::images::{Catalog, ImageRecord};
+use super::layout::FILE_LIMIT;
 use super::mark;
 use super::record::{self, Durability};
 use super::staging::{Item, Staging};
@@ -134,8 +136,13 @@ impl Store {
 
     /// Does what is left of a change that was cut off. The caller holds the exclusive store lock.
     pub(super) fn finish_change(&self, staging: &Staging<'_>) -> Result<()> {
-        if !self.images.exists(UNFINISHED.as_bytes())? {
-            return Ok(());
+        match self.images.read(UNFINISHED.as_bytes(), FILE_LIMIT) {
+            Err(error) if error.errno() == Errno::ENOENT => return Ok(()),
+            // It may be whole, and be read the next time.
+            Err(error) if matches!(error.errno(), Errno::EIO | Errno::ENOMEM | Errno::ENFILE | Errno::EMFILE) => {
+                return Err(error).context(|| format!("read images/{UNFINISHED}"));
+            }
+            _ => {}
         }
         if let Some(change) = self.unfinished_change() {
             let drafts = self.drafts(staging, &change)?;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 use super::layout;
-use super::mark::Keep;
+use super::mark::{Keep, items_of_stack};
 use super::record;
 use super::staging::{Item, Staging};
 use super::views::{Access, View, ViewRecord};
@@ -147,9 +147,15 @@ impl Store {
         }
     }
 
-    /// Takes a directory of an earlier boot out of the way, unless it was replaced or named meanwhile.
+    /// Takes a directory of an earlier boot or era out of the way, unless it was replaced or named meanwhile, or a view of
+    /// this boot may show it.
     pub fn discard_stale(&self, staging: &Staging<'_>, kind: Kind, digest: &Digest) -> Result<()> {
         let _lock = self.lock_exclusive()?;
+        let views = self.views()?;
+        let shown = |view: &ViewRecord| items_of_stack(&view.stack).contains(&Item::Dir(kind, digest.clone()));
+        if views.iter().filter_map(View::record).any(|view| view.boot == self.boot && shown(view)) {
+            return Ok(());
+        }
         match self.find(kind, digest, &self.named()?)? {
             Found::Stale => self.take(staging, &Item::Dir(kind, digest.clone())).map(drop),
             Found::Usable(_) | Found::Missing => Ok(()),
@@ -157,10 +163,11 @@ impl Store {
     }
 
     /// What durable records name, those of the images and of the writable views; and what was good when a read-only
-    /// view of this boot was mounted.
+    /// view of this boot was mounted, unless the disk has failed since.
     pub fn named(&self) -> Result<Keep> {
         let views = self.views()?;
-        let counts = |view: &&ViewRecord| view.access == Access::Writable || view.boot == self.boot;
+        let has_failed = !self.era()?.is_empty();
+        let counts = |view: &&ViewRecord| view.access == Access::Writable || view.boot == self.boot && !has_failed;
         let views = views.iter().filter_map(View::record).filter(counts);
         let images = self.catalog()?.images;
         Ok(Keep::named(&images, views).and_blobs(&images))

@@ -14,7 +14,8 @@ pub fn cases() -> Vec<Case> {
         writable_views_are_apart;
         writable_views_hide_and_replace;
         row_159_writable_view_in_use;
-        rm_forgets_a_writable_view
+        rm_forgets_a_writable_view;
+        rm_leaves_a_view_that_is_mounted_somewhere
     ]
 }
 
@@ -83,6 +84,21 @@ fn writable_views_hide_and_replace(context: &Context) {
     context.mount(["--name", "w"]);
     shows(&merged, &["d/", "gone/", "gone/f"]);
     context.umount(&merged);
+}
+
+/// Where a view with a damaged record is mounted, only the table of mounts knows.
+fn rm_leaves_a_view_that_is_mounted_somewhere(context: &Context) {
+    let id = load(context);
+    let target = context.fresh_dir("target");
+    context.mount(["-w", "--name", "w", "--target", target.to_str().unwrap(), &id]);
+    fs::write(target.join("precious"), "work of weeks").unwrap();
+    let record = context.root().join("views/w/view.json");
+    let whole = fs::read(&record).unwrap();
+    fs::write(&record, &whole[..whole.len() / 2]).unwrap();
+    let _ = context.rootlay(["rm", "w"]).exits(2);
+    assert_eq!(fs::read(context.root().join("views/w/upper/precious")).unwrap(), b"work of weeks");
+    nix::mount::umount(&target).unwrap();
+    context.rootlay(["rm", "w"]).ok();
 }
 
 /// Row 159: two mounts of one upper directory are undefined behaviour.

@@ -67,6 +67,7 @@ impl Rootlay {
             container,
         };
         Run::begin(self, Limits::default(), Oddities::Warn)?.carry_out(|run| {
+            run.named = run.store.named()?;
             let mut file = seekable(run, &input)?;
             let (digest, size) = measure(run, &mut file).context(|| format!("read {origin}"))?;
             run.staging.rely_on([Item::Blob(digest.clone())])?;

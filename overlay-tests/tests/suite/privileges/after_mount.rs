@@ -4,10 +4,11 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::Path;
+use std::process::Command;
 
 use overlay_tests::cases;
 use overlay_tests::fixture::Image;
-use overlay_tests::harness::{Case, Context, Need};
+use overlay_tests::harness::{Case, Context, Need, Output};
 use rustix::fs::{FileType, Mode, XattrFlags};
 
 use super::{layers, load};
@@ -20,14 +21,15 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-/// Reads a file as this user, who has no capability.
+/// Runs something in a view as this user, who has no capability. What is above the view need not let the user pass.
 #[track_caller]
-fn read_as(context: &Context, user: u32, path: &Path) -> overlay_tests::harness::Output {
-    let (user, group) = (format!("--reuid={user}"), format!("--regid={user}"));
-    context.run("setpriv", &[&user, &group, "--clear-groups", "cat", path.to_str().unwrap()])
+fn run_as(context: &Context, user: u32, view: &Path, line: &str) -> Output {
+    let mut command = Command::new("setpriv");
+    command.args([format!("--reuid={user}"), format!("--regid={user}")]);
+    context.output(command.args(["--clear-groups", "sh", "-c", line]).current_dir(view))
 }
 
-/// A directory of the scratch that everybody may enter: the state root is for root alone.
+/// On a directory of its own: the state root is for root alone.
 fn mount_for_all(context: &Context, arguments: &[&str]) -> std::path::PathBuf {
     let target = context.fresh_dir("view");
     let target_text = target.to_str().unwrap();
@@ -37,8 +39,8 @@ fn mount_for_all(context: &Context, arguments: &[&str]) -> std::path::PathBuf {
 fn assert_readable(context: &Context, view: &Path) {
     assert_eq!(fs::read(view.join("user/secret")).unwrap(), b"of another");
     assert_eq!(fs::read(view.join("shut/deep/f")).unwrap(), b"f");
-    assert_eq!(read_as(context, 1000, &view.join("user/secret")).ok(), "of another");
-    assert_ne!(read_as(context, 1002, &view.join("user/secret")).code, 0);
+    assert_eq!(run_as(context, 1000, view, "cat user/secret").ok(), "of another");
+    assert_ne!(run_as(context, 1002, view, "cat user/secret").code, 0);
 }
 
 fn a_view_is_read_by_root_and_by_owners(context: &Context) {
@@ -52,8 +54,7 @@ fn a_writable_view_takes_what_root_does(context: &Context) {
     assert_readable(context, &view);
     change(&view);
     // Also as somebody who owns a file of a lower layer.
-    let line = format!("echo more >> {}", view.join("user/secret").display());
-    context.run("setpriv", &["--reuid=1000", "--regid=1000", "--clear-groups", "sh", "-c", &line]).ok();
+    run_as(context, 1000, &view, "echo more >> user/secret").ok();
     assert_eq!(fs::read(view.join("user/secret")).unwrap(), b"of anothermore\n");
     context.umount(&view);
     let view = context.mount(["--name", "w"]);

@@ -43,6 +43,10 @@ impl Repair<'_> {
             }
         }
         if !self.inspection.scope.blobs.get(digest).is_some_and(|blob| blob.document) && !self.is_needed(digest) {
+            // It may have been replaced meanwhile, or be whole and not readable now.
+            if !content.is_damaged(digest)? {
+                return Err(left("it is whole, or cannot be read: check again"));
+            }
             content.remove_damaged(digest)?;
             return Ok("removed: it is fetched where it is needed, and its layer is sound".to_owned());
         }
@@ -133,8 +137,16 @@ impl Repair<'_> {
 
     fn fetch_from_archive(&self, origin: &str, blob: &Descriptor) -> Result<Ingest> {
         let spec = SourceSpec::parse(origin)?;
-        if matches!(spec, SourceSpec::Stdin | SourceSpec::Registry(_)) {
-            return Err(left("it came from standard input"));
+        // A pipe or a terminal would be waited for.
+        let place = match &spec {
+            SourceSpec::Oci { dir: path, .. }
+            | SourceSpec::OciArchive { file: path, .. }
+            | SourceSpec::DockerArchive { file: path, .. }
+            | SourceSpec::Path(path) => std::fs::metadata(path),
+            SourceSpec::Stdin | SourceSpec::Registry(_) => return Err(left("it came from standard input")),
+        };
+        if !place.is_ok_and(|found| found.is_file() || found.is_dir()) {
+            return Err(left(&format!("{origin} is not there")));
         }
         let (_, scratch) = self.staging.new_dir("scratch", 0o700)?;
         let source: Box<dyn Source> = source::open(&spec, &scratch, &self.inspection.rootlay.cancel)?;

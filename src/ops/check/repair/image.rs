@@ -45,7 +45,15 @@ impl Repair<'_> {
             pinned: false,
         };
         let record = self.inspection.rebuilt(&record)?;
-        store.change(self.staging, |_| Ok((Change { write: vec![record], delete: Vec::new() }, ())))?;
+        let decide = |catalog: &Catalog| {
+            // Somebody may have removed it, or loaded the image again.
+            let is_broken = catalog.unreadable.iter().any(|broken| broken.id.as_ref() == Some(id));
+            let write = if is_broken { vec![record] } else { Vec::new() };
+            Ok((Change { write, delete: Vec::new() }, is_broken))
+        };
+        if let (false, _) = store.change(self.staging, decide)? {
+            return Ok("gone".to_owned());
+        }
         let names = if shown.is_empty() { "without a name".to_owned() } else { format!("as {}", shown.join(", ")) };
         Ok(format!("written anew from its documents, {names}"))
     }

@@ -44,7 +44,8 @@ impl<'a> Repair<'a> {
             Subject::Layer(id) => Some(id.clone()),
             _ => None,
         });
-        self.damaged = layers.collect();
+        // Those of earlier steps that could not be repaired stay in it.
+        self.damaged.extend(layers);
         // Blobs come first: layers are made of them.
         let subjects: BTreeSet<Subject> = found.iter().map(|found| found.subject.clone()).collect();
         let mut outcomes = BTreeMap::new();
@@ -125,9 +126,18 @@ impl<'a> Repair<'a> {
         scope.parts.get(chain).map(Vec::as_slice).ok_or_else(|| left("no image has this stack any more"))
     }
 
+    /// The same, unless something was found wrong with one of them: what would be computed might be wrong too.
+    fn sound_stack(&self, chain: &ChainId) -> Result<&'a [DiffId]> {
+        let stack = self.stack(chain)?;
+        match stack.iter().find(|id| self.damaged.contains(*id)) {
+            Some(id) => Err(left(&format!("the layer {} has to be repaired first", id.0.short()))),
+            None => Ok(stack),
+        }
+    }
+
     /// Makes a correction layer, or a stack as one directory, anew.
     fn made(&self, kind: Kind, chain: &ChainId) -> Done {
-        let stack = self.stack(chain)?;
+        let stack = self.sound_stack(chain)?;
         let workspace = self.workspace();
         let of = if kind == Kind::Merged {
             lowers::plan(stack, &marks(chain.clone(), &self.summaries(stack)?))
@@ -149,7 +159,7 @@ impl<'a> Repair<'a> {
     }
 
     fn plan(&self, chain: &ChainId) -> Done {
-        let stack = self.stack(chain)?;
+        let stack = self.sound_stack(chain)?;
         let plan = marks(chain.clone(), &self.summaries(stack)?);
         let dir = self.inspection.rootlay.store.open_committed(Kind::Correction, &chain.0)?;
         let dir = dir.ok_or_else(|| left("its correction layer is missing"))?;
@@ -197,6 +207,9 @@ impl<'a> Repair<'a> {
             return Err(left(&why));
         }
         let Some(locked) = store.try_lock_view(name)? else { return Err(left("another command works on it")) };
+        if locked.record().is_ok() || store.may_hold_writes(name) {
+            return Err(left("there is another view of that name now"));
+        }
         store.remove_view(self.staging, locked)?;
         Ok("removed: it showed an image and held nothing".to_owned())
     }
