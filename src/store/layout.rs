@@ -64,9 +64,12 @@ pub fn open_root(path: &Path) -> Result<Dir> {
     Ok(root)
 }
 
-/// What may be there without a version file: leavings of a creation that was cut off.
+/// How the names of directories begin in which something is tried before there is a state root.
+pub const PROBE: &str = ".rootlay-probe-";
+
+/// What may be there without a version file: leavings of a creation, or of a trial, that is going on or was cut off.
 fn is_ours_before_version(name: &[u8]) -> bool {
-    name.starts_with(b".version.") || name == b"lost+found"
+    name.starts_with(b".version.") || name.starts_with(PROBE.as_bytes()) || name == b"lost+found"
 }
 
 fn check_version(content: &[u8]) -> Result<()> {

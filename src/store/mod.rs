@@ -66,6 +66,7 @@ use crate::sys::dir::Dir;
 pub use change::{Change, Reach};
 pub use clock::{now, text_of};
 pub use images::{Catalog, ImageRecord, Installed, ManifestRecord, Name, Unreadable};
+pub use layout::PROBE;
 pub use locks::LayerLock;
 pub use mark::{Keep, chains, items_of_image, items_of_stack};
 pub use moves::{tag, untag};

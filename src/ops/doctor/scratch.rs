@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Result};
-use crate::store::{Scratchpad, Store};
+use crate::store::{PROBE, Scratchpad, Store};
 use crate::sys::dir::Dir;
 
 /// A directory that is removed when this is dropped.
@@ -22,7 +22,7 @@ impl Scratch {
             return Ok(Self::Staged(store.scratchpad()?));
         }
         let tried = || format!("make a directory in {}", nearest.display());
-        let made = tempfile::Builder::new().prefix(".rootlay-probe-").tempdir_in(nearest).context(tried)?;
+        let made = tempfile::Builder::new().prefix(PROBE).tempdir_in(nearest).context(tried)?;
         Ok(Self::Beside { dir: Dir::open(made.path())?, _removed: made })
     }
 

@@ -52,6 +52,13 @@ fn a_directory_of_somebody_else_is_left_alone() {
 }
 
 #[test]
+fn a_trial_in_the_directory_does_not_keep_it_from_becoming_a_state_root() {
+    let root = Root::new();
+    fs::create_dir(root.path().join(".rootlay-probe-x")).unwrap();
+    root.open();
+}
+
+#[test]
 fn a_creation_that_was_cut_off_is_finished() {
     let root = Root::new();
     fs::write(root.path().join(".version.1.ThreadId(1)"), "").unwrap();
