@@ -1,7 +1,8 @@
 //! What is in each directory of a tree over a table of paths, so that emptying a directory costs what is in it and
 //! not what the table knows.
 
-use std::collections::HashMap;
+// Of small numbers: a hash that is quick counts.
+use hashbrown::HashMap;
 
 use super::paths::{PathId, PathTable};
 
