@@ -8,6 +8,8 @@ from .filesystems import FreshFileSystem
 from .measure import MIB, compare
 
 FASTEST_PEER, FASTEST_PEER_SMALL, ABOVE_FLOOR = 1.8, 3.0, 1.15
+# Seconds; on tmpfs there is nothing to sync.
+WORTH_SYNCING = 0.01
 
 
 def check(program, image, scratch):
@@ -70,6 +72,8 @@ def below(options, report, image, kind, fresh, own):
     median, fastest = own.wall / least, own.fastest / least
     report.limit(f"`load` + `mount` takes {median:.2f} × the floor, the fastest run {fastest:.2f} × (at most {ABOVE_FLOOR})",
                  median <= ABOVE_FLOOR)
+    if parts.synced >= WORTH_SYNCING:
+        report.say(f"- rootlay syncs: it takes {own.wall / (least + parts.synced):.2f} × the floor and that `syncfs`")
 
 
 def on_cores(options, report, images):
