@@ -27,7 +27,8 @@ impl Target {
     /// Opens the directory.
     ///
     /// # Errors
-    /// `NotFound` if there is none, `InUse` if it is a view already.
+    /// `NotFound` if there is none, `InUse` if it is a view already, `Conflict` if it is a part of the state root, or if
+    /// the view would hide what unmounting it needs: the state root or `/proc`.
     pub fn open(store: &Store, path: &Path, cancel: &Cancel) -> Result<Self> {
         let shown = escape(path.as_os_str().as_bytes());
         let open = || -> Result<_> {
@@ -45,6 +46,13 @@ impl Target {
         }
         if is_view(&target.path)? {
             return Err(Error::new(ErrorKind::InUse, format!("target {shown}: a view is mounted there")));
+        }
+        for needed in [store.path(), Path::new("/proc")] {
+            if needed.starts_with(&target.path) {
+                let message =
+                    format!("target {shown}: a view there would hide {}", escape(needed.as_os_str().as_bytes()));
+                return Err(Error::new(ErrorKind::Conflict, message));
+            }
         }
         let device = |dir: &Dir| Ok::<_, Error>(dir.stat(b".")?.st_dev);
         if target.path.starts_with(store.path()) && device(&target.dir)? == device(store.root())? {

@@ -98,6 +98,12 @@ fn targets_that_are_refused(context: &Context) {
     context.rootlay(["mount", "--target", target, &id]).exits(2).one_line();
     context.rootlay(["umount", target]).ok();
     shows(target.as_ref(), &[]);
+    // A view there would hide what unmounting it needs.
+    let root = context.root();
+    for target in [&root, root.parent().unwrap(), Path::new("/"), Path::new("/proc")] {
+        let output = context.rootlay(["mount".as_ref(), "--target".as_ref(), target.as_os_str(), id.as_ref()]).exits(1);
+        assert!(output.one_line().contains("would hide"), "{}", output.stderr);
+    }
     let _ = context.rootlay(["mount", "--pull", "never", "absent"]).exits(1);
     let _ = context.rootlay(["mount", &"0".repeat(64)]).exits(1);
     assert!(context.rootlay(["mounts", "--format", "json"]).ok().is_empty());
