@@ -20,7 +20,7 @@ use crate::sys::proc;
 pub enum Which {
     /// All that are mounted.
     All,
-    /// Those that these name: an argument with `/` is a directory, else a view's name, else an image.
+    /// Those that these name: an argument with `/` is a directory, as are `.` and `..`, else a view's name, else an image.
     Named(Vec<OsString>),
 }
 
@@ -95,7 +95,7 @@ impl Rootlay {
     fn meant(&self, argument: &OsString) -> Result<(Vec<String>, Option<PathBuf>)> {
         let views = self.store.views()?;
         let records = || views.iter().filter_map(View::record);
-        if argument.as_bytes().contains(&b'/') {
+        if argument.as_bytes().contains(&b'/') || matches!(argument.as_bytes(), b"." | b"..") {
             let path = absolute(Path::new(argument));
             let live = Live::now()?;
             let is_there = |record: &&ViewRecord| {

@@ -174,6 +174,9 @@ fn umount_by_every_name(context: &Context) {
     assert_ne!(output.code, 0);
     assert!(!fs::read_to_string("/proc/self/mountinfo").unwrap().contains("rootlay:a"));
     let _ = context.rootlay(["umount", "/proc"]).exits(1);
+    let here = context.fresh_dir("here");
+    let line = format!("cd {} && rootlay mount --name a --target . {id} && rootlay umount .", here.display());
+    assert_eq!(context.shell(&line).ok(), format!("{}\na\n", here.display()));
 }
 
 /// Someone used `umount(8)`.
