@@ -25,11 +25,13 @@ pub struct TagArgs {
     format: Option<String>,
 
     /// The image that gets the name; all its platforms, if it is a name of several
-    #[arg(value_name = "SOURCE_IMAGE", required_unless_present = "history", requires = "targets")]
+    #[arg(value_name = "SOURCE_IMAGE", required_unless_present = "history")]
     source: Option<String>,
 
     /// The names that it gets; the tag is `latest` if none is given
-    #[arg(value_name = "TARGET_IMAGE", value_parser = parsed(str::parse::<Reference>))]
+    #[arg(
+        value_name = "TARGET_IMAGE", required_unless_present = "history", value_parser = parsed(str::parse::<Reference>)
+    )]
     targets: Vec<Reference>,
 }
 

@@ -194,6 +194,48 @@ fn s59_argument_counts_get_the_usage_line() {
 }
 
 #[test]
+fn s59_the_number_of_arguments_is_told_in_dockers_words() {
+    for (line, words) in [
+        ("rmi", "'rootlay rmi' requires at least 1 argument"),
+        ("image rm -f", "'rootlay image rm' requires at least 1 argument"),
+        ("umount", "'rootlay umount' requires at least 1 argument"),
+        ("history", "'rootlay history' requires 1 argument"),
+        ("history a b", "'rootlay history' requires 1 argument"),
+        ("images a b", "'rootlay images' requires at most 1 argument"),
+        ("push", "'rootlay push' requires at least 1 and at most 2 arguments"),
+        ("push a b c", "'rootlay push' requires at least 1 and at most 2 arguments"),
+        ("tag", "'rootlay tag' requires at least 2 arguments"),
+        ("tag x", "'rootlay tag' requires at least 2 arguments"),
+        ("info x", "'rootlay info' accepts no arguments"),
+    ] {
+        let text = wrong(line);
+        assert!(text.starts_with(&format!("Error: {words}\n\nUsage: rootlay ")), "{line}: {text}");
+    }
+}
+
+#[test]
+fn a_mistake_is_told_in_one_line_and_names_flags_as_the_help_does() {
+    for (line, words) in [
+        (
+            "--progress x images",
+            "invalid value 'x' for '--progress <HOW>' [possible values: auto, tty, plain, json, none]",
+        ),
+        ("images --tree -q", "the argument '--tree' cannot be used with '--quiet'"),
+        ("manifest inspect -v --format pretty x", "the argument '--verbose' cannot be used with '--format <FORMAT>'"),
+        ("pull --tls-verify=x y", "invalid value 'x' for '--tls-verify': expected `true` or `false`"),
+    ] {
+        let text = wrong(line);
+        assert!(text.starts_with(&format!("Error: {words}\n\nUsage: rootlay ")), "{line}: {text}");
+    }
+}
+
+#[test]
+fn an_unknown_command_of_a_group_leads_to_the_help_of_the_group() {
+    assert!(wrong("image zzzzzz").ends_with("\nhint: `rootlay image --help` lists the commands\n"));
+    assert!(wrong("zzzzzz").ends_with("\nhint: `rootlay --help` lists the commands\n"));
+}
+
+#[test]
 fn contradictions_are_usage_errors() {
     for line in [
         "load -i a b",
@@ -232,7 +274,7 @@ fn help_is_asked_for_or_given_instead() {
     for line in ["--help", "-h", "images --help", "help images", "image ls -h", "load -q=false --help"] {
         assert!(matches!(parse(&args(line)), Err(Answer::Help(text)) if text.contains("Usage: rootlay")), "{line}");
     }
-    for line in ["", "image"] {
+    for line in ["", "image", "--root /r", "-q", "image --root /r", "--root /r system -q"] {
         assert!(
             matches!(parse(&args(line)), Err(Answer::HelpInstead(text)) if text.contains("Usage: rootlay")),
             "{line}"
