@@ -74,7 +74,11 @@ pub struct Global {
 
     /// What to log on stderr
     #[arg(long, global = true, value_name = "LEVEL", default_value = "warn")]
-    pub log_level: LogLevel,
+    log_level: LogLevel,
+
+    /// Log for developers, as `--log-level debug`
+    #[arg(short = 'D', long, global = true)]
+    debug: bool,
 
     /// Show no progress
     #[arg(short, long, global = true)]
@@ -93,13 +97,22 @@ pub struct Global {
     version: Option<bool>,
 }
 
-/// The values of `--log-level`.
+impl Global {
+    /// What is logged.
+    pub fn log_level(&self) -> LogLevel {
+        if self.debug && self.log_level != LogLevel::Trace { LogLevel::Debug } else { self.log_level }
+    }
+}
+
+/// The values of `--log-level`, with those of Docker and Podman.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogLevel {
     Trace,
     Debug,
     Info,
+    #[value(alias = "warning")]
     Warn,
+    #[value(aliases = ["fatal", "panic"])]
     Error,
     Off,
 }

@@ -66,7 +66,7 @@ fn run(cli: Cli, args: &[OsString]) -> ExitCode {
         return end(Err(error.into()), None, args);
     }
     let screen = Arc::new(Screen::new(mode(&cli.global, action.explains())));
-    log::start(cli.global.log_level, action.explains(), &screen);
+    log::start(cli.global.log_level(), action.explains(), &screen);
     let cancel = Cancel::new();
     host::prepare_umask();
     host::prepare_open_files();
@@ -83,7 +83,7 @@ fn run(cli: Cli, args: &[OsString]) -> ExitCode {
 
 /// How progress is shown. Explanations and messages for developers are read from top to bottom, and so is progress then.
 fn mode(global: &Global, explain: bool) -> Mode {
-    let verbose = explain || matches!(global.log_level, LogLevel::Trace | LogLevel::Debug);
+    let verbose = explain || matches!(global.log_level(), LogLevel::Trace | LogLevel::Debug);
     match global.progress {
         _ if global.quiet => Mode::None,
         Mode::Auto | Mode::Tty if verbose => Mode::Plain,

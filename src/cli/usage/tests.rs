@@ -1,4 +1,4 @@
-use super::super::grammar::Action;
+use super::super::grammar::{Action, LogLevel};
 use super::*;
 
 fn args(line: &str) -> Vec<OsString> {
@@ -135,6 +135,20 @@ fn a_flag_that_has_its_own_meaning_here_keeps_the_global_one_elsewhere() {
     assert!(parse(&args("pull -q x")).unwrap().global.quiet);
     let Action::Pull(pull) = action("-q pull x") else { panic!("not pull") };
     assert!(format!("{pull:?}").contains("quiet: true"), "{pull:?}");
+}
+
+#[test]
+fn developers_ask_for_more_as_with_docker() {
+    let level = |line: &str| parse(&args(line)).unwrap().global.log_level();
+    assert_eq!(level("images"), LogLevel::Warn);
+    for line in ["-D images", "images --debug", "--log-level debug images", "-D images --log-level error"] {
+        assert_eq!(level(line), LogLevel::Debug, "{line}");
+    }
+    assert_eq!(level("-D --log-level trace images"), LogLevel::Trace);
+    assert_eq!(level("--debug=false images"), LogLevel::Warn);
+    for (name, meant) in [("warning", LogLevel::Warn), ("fatal", LogLevel::Error), ("panic", LogLevel::Error)] {
+        assert_eq!(level(&format!("--log-level {name} images")), meant);
+    }
 }
 
 #[test]
