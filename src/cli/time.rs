@@ -7,6 +7,9 @@ use rootlay::oci::Timestamp;
 
 use super::units::human_duration;
 
+/// The first second of the year 1.
+const YEAR_ONE: i64 = -62_135_596_800;
+
 /// A moment to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(Timestamp);
@@ -27,6 +30,11 @@ impl Moment {
     pub fn ago(self, now: Self) -> String {
         let age = u64::try_from(now.0.seconds.saturating_sub(self.0.seconds)).unwrap_or(0);
         format!("{} ago", human_duration(Duration::from_secs(age)))
+    }
+
+    /// Whether it is more than what programs write where they have no time.
+    pub fn tells_an_age(self) -> bool {
+        !matches!(self.0.seconds, 0 | YEAR_ONE)
     }
 
     /// Go's `time.String` of it in the time zone of the machine, or of `TZ`: `2021-03-04 03:24:42 +0100 CET`.

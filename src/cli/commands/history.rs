@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::failure::Outcome;
 use super::super::grammar::{go_bool, parsed};
 use super::super::host::Host;
-use super::super::listing::{Listing, NOT_APPLICABLE, RowType, ellipsis};
+use super::super::listing::{Listing, NOT_APPLICABLE, RowType, ellipsis, since};
 use super::super::output::Output;
 use super::super::time::Moment;
 use super::super::units::human_size;
@@ -76,7 +76,6 @@ fn row(step: &HistoryStep, human: bool, whole: bool, now: Moment) -> Vec<Value> 
     let id = step.image.as_ref().map(|id| if whole { id.to_string() } else { id.short().to_owned() });
     let created = step.created.map(Moment::from);
     let at = created.map_or_else(|| NOT_APPLICABLE.to_owned(), Moment::rfc3339);
-    let since = created.map_or_else(|| NOT_APPLICABLE.to_owned(), |created| created.ago(now));
     let command = step.created_by.replace('\t', " ");
     let size = match step.size {
         None => "broken".to_owned(),
@@ -85,7 +84,7 @@ fn row(step: &HistoryStep, human: bool, whole: bool, now: Moment) -> Vec<Value> 
     };
     let values = [
         id.unwrap_or_else(|| MISSING.to_owned()),
-        if human { since } else { at.clone() },
+        if human { since(created, now) } else { at.clone() },
         at,
         if whole { command } else { ellipsis(&command, MAX_COMMAND) },
         size,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::failure::Outcome;
 use super::super::grammar::parsed;
 use super::super::host::Host;
-use super::super::listing::{Listing, NONE, NOT_APPLICABLE, RowType, ellipsis};
+use super::super::listing::{Listing, NONE, NOT_APPLICABLE, RowType, ellipsis, since};
 use super::super::output::Output;
 use super::super::printable;
 use super::super::time::Moment;
@@ -105,7 +105,7 @@ fn row(number: usize, layer: &TreeLayer, whole: bool, now: Moment) -> Vec<Value>
         count(|changes| changes.changed),
         count(|changes| changes.deleted),
         json!(layer.images),
-        or_none(created.map(|created| created.ago(now))),
+        json!(since(created, now)),
         or_none(created.map(Moment::rfc3339)),
         json!(if whole { command } else { ellipsis(&command, MAX_COMMAND) }),
         json!(step.comment),

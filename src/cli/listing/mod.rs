@@ -11,6 +11,7 @@ use super::printable;
 use super::table::Table;
 use super::template::TemplateError;
 use super::template::listing::Format;
+use super::time::Moment;
 
 pub use super::template::listing::Columns as RowType;
 
@@ -18,6 +19,13 @@ pub use super::template::listing::Columns as RowType;
 pub const NONE: &str = "<none>";
 /// What stands where something does not apply.
 pub const NOT_APPLICABLE: &str = "N/A";
+
+/// How long ago something was made. The year 1 is what Go writes where it has no time, and 1970 what reproducible builds
+/// write: neither tells an age.
+pub fn since(created: Option<Moment>, now: Moment) -> String {
+    let created = created.filter(|created| created.tells_an_age());
+    created.map_or_else(|| NOT_APPLICABLE.to_owned(), |created| created.ago(now))
+}
 
 /// Rows, each with a value for every field.
 #[derive(Debug)]
@@ -137,6 +145,21 @@ mod tests {
                      *formatter.testContext";
         assert_eq!(error.to_string(), words);
         assert!(listing().text("{{").is_err());
+    }
+
+    #[test]
+    fn s30_a_time_that_was_never_set_tells_no_age() {
+        let at = |text| Moment::parse(text);
+        let now = at("2021-03-04T00:00:00Z").unwrap();
+        for (created, expected) in [
+            (None, "N/A"),
+            (at("0001-01-01T00:00:00Z"), "N/A"),
+            (at("1970-01-01T00:00:00Z"), "N/A"),
+            (at("1970-01-01T00:00:01Z"), "51 years ago"),
+            (at("2021-03-01T00:00:00Z"), "3 days ago"),
+        ] {
+            assert_eq!(since(created, now), expected, "{created:?}");
+        }
     }
 
     #[test]

@@ -190,8 +190,12 @@ fn s30_created(context: &Context) {
 }
 
 fn s30_without_a_date(context: &Context) {
-    store(context, &Image::of([vec![file("f", "")]]), &["app:1"]);
-    assert_eq!(rows(context, &[], "{{.CreatedSince}}"), ["N/A"]);
+    let image = || Image::of([vec![file("f", "")]]);
+    store(context, &image(), &["app:1"]);
+    for (name, created) in [("app:2", "1970-01-01T00:00:00Z"), ("app:3", "0001-01-01T00:00:00Z")] {
+        store(context, &image().config(move |config| config["created"] = created.into()), &[name]);
+    }
+    assert_eq!(rows(context, &[], "{{.CreatedSince}}"), ["N/A", "N/A", "N/A"]);
 }
 
 /// The sum of what the layers' files hold, in decimal units, three digits.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::super::table::Table;
 use super::super::time::Moment;
 use super::super::units::human_size;
-use super::{Listing, NONE, NOT_APPLICABLE, RowType};
+use super::{Listing, NONE, NOT_APPLICABLE, RowType, since};
 
 /// What stands for the size of an image that cannot be mounted.
 const BROKEN: &str = "broken";
@@ -80,10 +80,6 @@ impl Row {
         Some((self.repository.clone()?, self.tag.clone()?))
     }
 
-    fn since(&self, now: Moment) -> String {
-        self.created.map_or_else(|| NOT_APPLICABLE.to_owned(), |created| created.ago(now))
-    }
-
     fn shown_size(&self) -> String {
         if self.broken { BROKEN.to_owned() } else { human_size(self.size) }
     }
@@ -96,7 +92,7 @@ impl Row {
             or_none(self.tag.as_ref()),
             or_none(digest.as_ref()),
             self.shown_id(columns),
-            self.since(now),
+            since(self.created, now),
             self.created.map_or_else(|| NOT_APPLICABLE.to_owned(), Moment::go_string),
             self.shown_size(),
             NOT_APPLICABLE.to_owned(),
@@ -207,7 +203,7 @@ pub fn tree(rows: &[Row], columns: Columns, now: Moment) -> Vec<String> {
             let branch = if place + 1 == count { "└─" } else { "├─" };
             let platform = if row.platform.os.is_empty() { NONE.to_owned() } else { row.platform.to_string() };
             let shown = format!("{branch} {platform}");
-            table.row(vec![shown, row.shown_id(columns), row.since(now), row.shown_size()]);
+            table.row(vec![shown, row.shown_id(columns), since(row.created, now), row.shown_size()]);
         }
     }
     table.lines().collect()
