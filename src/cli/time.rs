@@ -46,9 +46,13 @@ impl Moment {
         self.shown(zone, "%Y-%m-%d %H:%M:%S %z %Z")
     }
 
-    /// RFC 3339, to the second: `2021-03-04T02:24:42Z`.
+    /// RFC 3339 in the same zone, to the second: `2021-03-04T03:24:42+01:00`.
     pub fn rfc3339(self) -> String {
-        self.shown(&TimeZone::UTC, "%Y-%m-%dT%H:%M:%SZ")
+        self.rfc3339_in(&TimeZone::system())
+    }
+
+    fn rfc3339_in(self, zone: &TimeZone) -> String {
+        self.shown(zone, "%Y-%m-%dT%H:%M:%S%:z").replace("+00:00", "Z")
     }
 
     fn shown(self, zone: &TimeZone, form: &str) -> String {
@@ -87,7 +91,8 @@ mod tests {
         assert_eq!(utc(951_825_600), "2000-02-29 12:00:00 +0000 UTC");
         let east = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
         assert_eq!(at(1_614_824_682).in_zone(&east), "2021-03-04 03:24:42 +0100 CET");
-        assert_eq!(at(951_825_600).rfc3339(), "2000-02-29T12:00:00Z");
+        assert_eq!(at(951_825_600).rfc3339_in(&TimeZone::UTC), "2000-02-29T12:00:00Z");
+        assert_eq!(at(951_825_600).rfc3339_in(&east), "2000-02-29T13:00:00+01:00");
     }
 
     #[test]

@@ -129,9 +129,10 @@ mod tests {
                 "<missing>      N/A          ADD                                             5.61MB    ",
             ]
         );
+        let at = Moment::parse("2021-03-01T00:00:00Z").unwrap().rfc3339();
         assert_eq!(
             lines(false, "CreatedAt")[1],
-            "e3b0c44298fc   2021-03-01T00:00:00Z   /bin/sh -c #(nop)  CMD [\"/bin/sh\" \"-c\" \"echo…   0         buildkit"
+            format!("e3b0c44298fc   {at}   /bin/sh -c #(nop)  CMD [\"/bin/sh\" \"-c\" \"echo…   0         buildkit")
         );
         assert!(lines(false, "CreatedAt")[3].contains("5612345"));
         let whole: Vec<String> = listing(true, true).table(&["ID", "CreatedBy"]).lines().collect();

@@ -326,6 +326,7 @@ fn beside_docker_history(context: &Context) {
         "docker history -q alpine",
         "docker history -q --no-trunc alpine",
         "docker history -H=false alpine",
+        "TZ=Asia/Kolkata docker history -H=false alpine",
         "docker history --human=false --no-trunc alpine",
         "docker history --format '{{.ID}}|{{.CreatedSince}}|{{.CreatedAt}}|{{.CreatedBy}}|{{.Size}}|{{.Comment}}' alpine",
         "docker history --format 'table {{.ID}}\\t{{.CreatedBy}}\\t{{.Size}}' alpine",
