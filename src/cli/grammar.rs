@@ -358,25 +358,6 @@ impl Action {
     }
 }
 
-/// The form of a listing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Format {
-    /// Aligned columns under a header.
-    #[default]
-    Table,
-    /// One JSON object for each line.
-    Json,
-}
-
-/// Reads the `--format` of a listing.
-pub fn format(text: &str) -> Result<Format, String> {
-    match text {
-        "table" => Ok(Format::Table),
-        "json" => Ok(Format::Json),
-        _ => Err("expected `table` or `json`".to_owned()),
-    }
-}
-
 /// Go's `strconv.ParseBool`.
 pub fn go_bool(text: &str) -> Result<bool, String> {
     match text {

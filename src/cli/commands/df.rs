@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::failure::Outcome;
 use super::super::host::Host;
-use super::super::listing::{Listing, NONE, NOT_APPLICABLE, RowType};
+use super::super::listing::{Listing, NONE, RowType, print_object, since};
 use super::super::output::Output;
 use super::super::time::Moment;
 use super::super::units::human_size;
@@ -54,7 +54,7 @@ const VIEWS: RowType = RowType {
 pub struct DfArgs {
     // It has the name of the global flag whose letter it takes.
     /// Show each image, layer and view
-    #[arg(id = "version", short = 'v', long = "verbose", conflicts_with = "format")]
+    #[arg(id = "version", short = 'v', long = "verbose")]
     verbose: bool,
 
     /// `table`, `json`, `table TEMPLATE` or a Go template
@@ -68,12 +68,15 @@ pub fn run(args: &DfArgs, host: &Host, out: &mut Output) -> Outcome {
     if !args.verbose {
         return Listing::new(SHARES, usage.shares.iter().map(share)).print(format, SHARE_COLUMNS, out);
     }
-    for (title, listing, kind) in sections(&usage, Moment::now()) {
-        out.lines([format!("{title} space usage:"), String::new()])?;
-        out.lines(listing.table(&kind.fields.iter().map(|(name, _)| *name).collect::<Vec<_>>()).lines())?;
-        out.line("")?;
-    }
-    Ok(())
+    let sections = sections(&usage, Moment::now());
+    let object = sections.iter().map(|(title, listing, _)| ((*title).to_owned(), listing.objects())).collect();
+    print_object(object, format, || sections.iter().flat_map(lines).collect(), out)
+}
+
+fn lines((title, listing, kind): &(&str, Listing, RowType)) -> Vec<String> {
+    let columns: Vec<&str> = kind.fields.iter().map(|(name, _)| *name).collect();
+    let title = [format!("{title} space usage:"), String::new()];
+    title.into_iter().chain(listing.table(&columns).lines()).chain([String::new()]).collect()
 }
 
 fn share(share: &Share) -> Vec<Value> {
@@ -125,7 +128,7 @@ fn rows(image: &ImageDisk, now: Moment) -> Vec<Vec<Value>> {
             repository,
             tag,
             image.id.short().to_owned(),
-            created.map_or_else(|| NOT_APPLICABLE.to_owned(), |created| created.ago(now)),
+            since(created, now),
             human_size(image.shared + image.unique),
             human_size(image.shared),
             human_size(image.unique),

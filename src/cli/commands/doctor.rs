@@ -3,11 +3,11 @@
 use std::os::unix::ffi::OsStrExt as _;
 
 use rootlay::ops::{Examination, Observation, Probe, examine};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::failure::{Failure, Outcome};
-use super::super::grammar::Format;
 use super::super::host::Host;
+use super::super::listing::{Listing, RowType};
 use super::super::output::Output;
 use super::super::printable;
 
@@ -19,11 +19,23 @@ const WIDTH: usize = 60;
 const ANSWERS: usize = 36;
 const INDENT: &str = "    ";
 
-pub fn run(format: Format, host: &Host, out: &mut Output) -> Outcome {
+const FIELDS: RowType = RowType {
+    type_name: "*formatter.probeContext",
+    fields: &[
+        ("Name", "NAME"),
+        ("Works", "WORKS"),
+        ("Needed", "NEEDED"),
+        ("Seen", "SEEN"),
+        ("Without", "WITHOUT"),
+        ("Change", "CHANGE"),
+    ],
+};
+
+pub fn run(format: Option<&str>, host: &Host, out: &mut Output) -> Outcome {
     let found = examine(host.root(), host.cancel())?;
     match format {
-        Format::Table => out.lines(lines(&found))?,
-        Format::Json => out.lines(found.observations.iter().map(json))?,
+        None | Some("" | "table") => out.lines(lines(&found))?,
+        format => Listing::new(FIELDS, found.observations.iter().map(row)).print(format, &[], out)?,
     }
     if found.observations.iter().any(Observation::is_fatal) { Err(Failure::Silent(MISSING)) } else { Ok(()) }
 }
@@ -85,18 +97,17 @@ fn wrapped(indent: &str, text: &str) -> Vec<String> {
     lines
 }
 
-fn json(observation: &Observation) -> String {
+fn row(observation: &Observation) -> Vec<Value> {
     let words = words(observation.probe);
     let lacks = observation.works == Some(false);
-    json!({
-        "Name": words.name,
-        "Works": observation.works,
-        "Needed": observation.probe.is_needed(),
-        "Seen": observation.seen,
-        "Without": if lacks { words.without } else { "" },
-        "Change": if lacks { words.change } else { "" },
-    })
-    .to_string()
+    vec![
+        json!(words.name),
+        json!(observation.works),
+        json!(observation.probe.is_needed()),
+        json!(observation.seen),
+        json!(if lacks { words.without } else { "" }),
+        json!(if lacks { words.change } else { "" }),
+    ]
 }
 
 /// What people read of a probe.
@@ -243,8 +254,8 @@ mod tests {
         assert_eq!(one(&observation(Probe::Owners, Some(true), "")), ["owners and modes                    yes"]);
         let lines = one(&observation(Probe::Owners, None, ""));
         assert_eq!(lines, ["owners and modes                    not tried"]);
-        let value: serde_json::Value =
-            serde_json::from_str(&json(&observation(Probe::Reflinks, Some(false), ""))).unwrap();
+        let listing = Listing::new(FIELDS, [row(&observation(Probe::Reflinks, Some(false), ""))]);
+        let value: Value = serde_json::from_str(&listing.text("json").unwrap()).unwrap();
         assert_eq!((&value["Needed"], &value["Works"]), (&json!(false), &json!(false)));
         assert_eq!(value["Without"], "Copies take room of their own.");
     }

@@ -7,8 +7,8 @@ use rootlay::ops::{Feature, Info};
 use serde_json::{Value, json};
 
 use super::super::failure::Outcome;
-use super::super::grammar::{Format, format};
 use super::super::host::Host;
+use super::super::listing::print_object;
 use super::super::output::Output;
 use super::super::printable;
 
@@ -19,9 +19,9 @@ pub struct InfoArgs {
     #[arg(long)]
     check: bool,
 
-    /// `table` or `json`
-    #[arg(short, long, value_parser = format, default_value = "table")]
-    format: Format,
+    /// `table`, `json` or a Go template
+    #[arg(short, long)]
+    format: Option<String>,
 }
 
 impl InfoArgs {
@@ -32,14 +32,12 @@ impl InfoArgs {
 }
 
 pub fn run(args: &InfoArgs, host: &Host, out: &mut Output) -> Outcome {
+    let format = args.format.as_deref();
     if args.check {
-        return super::doctor::run(args.format, host, out);
+        return super::doctor::run(format, host, out);
     }
     let info = host.open()?.info()?;
-    match args.format {
-        Format::Table => out.lines(lines(&info)),
-        Format::Json => out.line(&json(&info).to_string()),
-    }
+    print_object(json(&info), format, || lines(&info), out)
 }
 
 fn lines(info: &Info) -> Vec<String> {

@@ -9,8 +9,8 @@ use super::failure::Outcome;
 use super::output::Output;
 use super::printable;
 use super::table::Table;
-use super::template::TemplateError;
 use super::template::listing::Format;
+use super::template::{Template, TemplateError};
 use super::time::Moment;
 
 pub use super::template::listing::Columns as RowType;
@@ -72,6 +72,12 @@ impl Listing {
         out.lines(values.map(cell))
     }
 
+    /// The rows as objects.
+    pub fn objects(&self) -> Value {
+        let names = || self.kind.fields.iter().map(|(name, _)| (*name).to_owned());
+        self.rows.iter().map(|row| names().zip(row.iter().cloned()).collect::<Value>()).collect()
+    }
+
     /// The table of these fields.
     pub fn table(&self, columns: &[&str]) -> Table {
         let places: Vec<usize> =
@@ -82,6 +88,27 @@ impl Listing {
             table.row(places.iter().map(|&place| row.get(place).map(cell).unwrap_or_default()).collect());
         }
         table
+    }
+}
+
+/// Prints one object: as these lines, as JSON in one line, or by a template.
+///
+/// # Errors
+/// What is wrong with a template; nothing is printed then.
+pub fn print_object(
+    object: Value,
+    format: Option<&str>,
+    lines: impl FnOnce() -> Vec<String>,
+    out: &mut Output,
+) -> Outcome {
+    let wrong = |error: TemplateError| Error::new(ErrorKind::Failed, error.to_string());
+    match format.map(|format| format.trim_matches(' ')) {
+        None | Some("" | "table") => out.lines(lines()),
+        Some("json") => out.line(&object.to_string()),
+        Some(text) => {
+            let template = Template::parse(text).map_err(wrong)?;
+            out.line(&printable::lines(&template.execute_strictly(&object.into()).map_err(wrong)?))
+        }
     }
 }
 

@@ -19,6 +19,7 @@ pub fn cases() -> Vec<Case> {
         df_adds_up => Need::Tool("du");
         df_tells_what_removal_frees => Need::Tool("du");
         df_verbose;
+        df_verbose_for_programs;
         listings_of_many_images
     ];
     all.push(Case::new(module_path!(), "df_adds_up_on_ext4", df_adds_up).on("ext4").needs(Need::Tool("du")));
@@ -137,6 +138,25 @@ fn df_verbose(context: &Context) {
     let row = shown.lines().find(|line| line.starts_with("b ")).unwrap();
     // 1 MiB is shared with the other image, 600,001 bytes are its own: as layers and as blobs, in blocks a little more.
     assert!(row.contains("2.1") && row.contains("1.2"), "{row}");
+}
+
+/// `docker system df -v` has an object with a list of each kind.
+fn df_verbose_for_programs(context: &Context) {
+    fill(context);
+    let text = prints(context, "system df -v --format json");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    let object: Value = serde_json::from_str(&text).unwrap();
+    let shown = prints(context, "system df -v");
+    for (kind, field) in [("Images", "ID"), ("Layers", "DiffID"), ("Views", "Name")] {
+        let rows = object[kind].as_array().unwrap();
+        assert!(
+            rows.len() > 1 && rows.iter().all(|row| shown.contains(row[field].as_str().unwrap())),
+            "{kind}: {text}"
+        );
+    }
+    let names = "{{range .Views}}{{.Name}} {{end}}";
+    assert_eq!(context.rootlay(["system", "df", "-v", "--format", names]).ok(), "live saved \n");
+    assert_eq!(prints(context, "system df -v --format table"), shown);
 }
 
 /// A listing of a large store takes 50 ms in a release build; here only that nothing gets slow with the number of images.

@@ -220,6 +220,16 @@ fn s54_the_state_root(context: &Context) {
     store(context, &aged("a", 60), &["a:1"]);
     let root = context.root();
     assert!(prints(context, "info").contains(root.to_str().unwrap()));
+    for line in ["info", "system info"] {
+        assert_eq!(prints(context, &format!("{line} --format {{{{.Root}}}}")), format!("{}\n", root.display()));
+    }
+    let json: Value = serde_json::from_str(&prints(context, "info -f json")).unwrap();
+    assert_eq!((&json["Root"], &json["Images"]), (&json!(root), &json!(1)));
+    assert_eq!(prints(context, "info --format table"), prints(context, "info"));
+    fails(context, &["info", "-f", "{{.Foo}}"], 1, &["Foo"]);
+    fails(context, &["info", "-f", "{{"], 1, &["unclosed action"]);
+    let version = prints(context, "version");
+    assert_eq!(prints(context, "version --format {{.Version}}"), version.strip_prefix("rootlay ").unwrap());
     for dir in ["layers", "blobs", "images"] {
         assert!(root.join(dir).is_dir(), "{dir}");
     }
