@@ -8,6 +8,7 @@ use rootlay::ops::{PruneFilters, PruneRequest, PruneScope, Pruned, Rootlay};
 
 use super::super::duration::duration;
 use super::super::failure::{Failure, Outcome};
+use super::super::filters;
 use super::super::host::Host;
 use super::super::limits::bytes;
 use super::super::output::Output;
@@ -45,7 +46,7 @@ impl PruneArgs {
     pub fn request(&self) -> Outcome<PruneRequest> {
         Ok(PruneRequest {
             scope: if self.all { PruneScope::Unused } else { PruneScope::Dangling },
-            filters: PruneFilters::parse(&self.filter, SystemTime::now())?,
+            filters: PruneFilters::new(&filters::pairs("--filter", &self.filter)?, SystemTime::now())?,
             keep_size: self.keep_size,
             unused_for: self.unused_for,
         })

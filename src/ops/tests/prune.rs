@@ -99,17 +99,13 @@ fn what_was_not_used_for_the_longest_time_goes_first() {
 fn s69_filters_select_by_age_and_label() {
     let made = |text: &str, created: &str| ImageRecord { created: Some(created.to_owned()), ..image(text, &[]) };
     let (_temp, rootlay) = with_records(vec![made("old", "2001-01-01T00:00:00Z"), made("new", "2021-01-01T00:00:00Z")]);
-    let request = |filters: &[&str]| PruneRequest {
-        filters: PruneFilters::parse(
-            &filters.iter().map(|&text| text.to_owned()).collect::<Vec<_>>(),
-            SystemTime::now(),
-        )
-        .unwrap(),
+    let request = |key: &str, value: &str| PruneRequest {
+        filters: PruneFilters::new(&[(key.to_owned(), value.to_owned())], SystemTime::now()).unwrap(),
         ..PruneRequest::default()
     };
-    assert_eq!(rootlay.plan_prune(&request(&["until=2010-01-01"])).unwrap().deleted, [digest("old")]);
+    assert_eq!(rootlay.plan_prune(&request("until", "2010-01-01")).unwrap().deleted, [digest("old")]);
     // The labels of these nobody knows.
-    assert!(rootlay.plan_prune(&request(&["label!=x"])).unwrap().deleted.is_empty());
+    assert!(rootlay.plan_prune(&request("label!", "x")).unwrap().deleted.is_empty());
 }
 
 #[test]

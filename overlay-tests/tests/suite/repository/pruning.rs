@@ -141,7 +141,10 @@ fn s69_filter_errors(context: &Context) {
     ] {
         fails(context, &[&prune[..], filters].concat(), 1, &[says]);
     }
-    let _ = run(context, "image prune -af --filter x").exits(125);
+    let words = "invalid argument \"x\" for \"--filter\" flag: bad format of filter (expected name=value)";
+    let _ = run(context, "image prune -af --filter x").exits(125).says(words);
+    // Docker takes no filter for no filter.
+    prints(context, "image prune -f --filter=");
     assert_eq!(named(context, &[]), ["n:1"]);
 }
 
