@@ -28,6 +28,10 @@ pub fn line(question: &str, cancel: &Cancel) -> Result<String> {
         match receiver.recv_timeout(BEAT) {
             Ok(answer) => {
                 let answer = answer.map_err(|error| Error::io("read the answer", error))?;
+                if !answer.ends_with('\n') {
+                    // Ctrl-D leaves the cursor behind the question.
+                    let _ = stderr.write_all(b"\n");
+                }
                 return Ok(answer.trim().to_owned());
             }
             Err(RecvTimeoutError::Timeout) => cancel.check()?,

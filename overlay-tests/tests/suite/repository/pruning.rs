@@ -93,6 +93,7 @@ fn s68_other_answers(context: &Context) {
     for typed in ["\\n", "n\\n", "yes\\n", "\\004"] {
         let output = on_a_terminal(context, typed, "image prune").exits(0);
         assert!(output.stdout.contains("[y/N] "), "{typed}: {}", output.stdout);
+        assert!(output.stdout.lines().any(|line| line.starts_with("Total reclaimed ")), "{typed}: {}", output.stdout);
         assert_eq!(named(context, &[]).len(), 2, "{typed}");
     }
 }
