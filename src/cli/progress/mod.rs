@@ -5,7 +5,7 @@ mod json;
 mod lines;
 mod words;
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 
 use rootlay::progress::{Phase, Progress, Task};
@@ -43,7 +43,8 @@ pub enum Screen {
 impl Screen {
     /// The screen for `--progress` and this process's stderr.
     pub fn new(mode: Mode) -> Self {
-        let terminal = io::stderr().is_terminal() && can_draw(std::env::var_os("TERM").as_deref());
+        let variable = std::env::var_os;
+        let terminal = io::stderr().is_terminal() && can_draw(variable("TERM"), variable("NO_COLOR"));
         match effective(mode, terminal) {
             Mode::Tty => Self::Bars(Bars::new()),
             Mode::Json => Self::Json(JsonLines::default()),
@@ -132,8 +133,9 @@ fn effective(mode: Mode, terminal: bool) -> Mode {
     }
 }
 
-fn can_draw(term: Option<&OsStr>) -> bool {
-    term.is_some_and(|term| !term.is_empty() && term != "dumb")
+/// Whether this is a terminal that can draw, and whose user wants that.
+fn can_draw(term: Option<OsString>, no_color: Option<OsString>) -> bool {
+    term.is_some_and(|term| !term.is_empty() && term != "dumb") && no_color.is_none_or(|value| value.is_empty())
 }
 
 #[cfg(test)]
@@ -147,8 +149,11 @@ mod tests {
         assert_eq!(effective(Mode::Tty, false), Mode::Plain);
         assert_eq!(effective(Mode::Json, true), Mode::Json);
         assert_eq!(effective(Mode::None, true), Mode::None);
-        assert!(can_draw(Some(OsStr::new("xterm"))));
-        assert!(!can_draw(Some(OsStr::new("dumb"))));
-        assert!(!can_draw(None));
+        let set = |value: &str| Some(OsString::from(value));
+        assert!(can_draw(set("xterm"), None));
+        assert!(can_draw(set("xterm"), set("")));
+        assert!(!can_draw(set("xterm"), set("1")));
+        assert!(!can_draw(set("dumb"), None));
+        assert!(!can_draw(None, None));
     }
 }
