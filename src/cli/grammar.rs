@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::StringValueParser;
 use clap::builder::TypedValueParser as _;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use rootlay::oci::Reference;
 
 use super::commands::check::CheckArgs;
 use super::commands::completion::CompletionArgs;
@@ -365,6 +366,11 @@ pub fn go_bool(text: &str) -> Result<bool, String> {
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
         _ => Err("expected `true` or `false`".to_owned()),
     }
+}
+
+/// Reads the name of an image in a registry, which may be written as the SOURCE that it is.
+pub fn remote(text: &str) -> rootlay::Result<Reference> {
+    text.strip_prefix("docker://").unwrap_or(text).parse()
 }
 
 /// Reads text that a constructor of ours understands, so that a mistake is a usage error with clap's words around it.

@@ -4,7 +4,7 @@ use clap::Args;
 use rootlay::oci::{Platform, Reference};
 
 use super::super::failure::Outcome;
-use super::super::grammar::parsed;
+use super::super::grammar::{parsed, remote};
 use super::super::host::Host;
 use super::super::output::Output;
 use super::super::registry::RegistryArgs;
@@ -16,7 +16,7 @@ pub struct DigestArgs {
     platform: Option<Platform>,
 
     /// The name of an image in a registry
-    #[arg(value_name = "NAME[:TAG|@DIGEST]", value_parser = parsed(str::parse::<Reference>))]
+    #[arg(value_name = "NAME[:TAG|@DIGEST]", value_parser = parsed(remote))]
     name: Reference,
 
     #[command(flatten)]

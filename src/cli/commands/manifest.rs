@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::super::failure::Outcome;
 use super::super::go_json;
-use super::super::grammar::parsed;
+use super::super::grammar::{parsed, remote};
 use super::super::host::Host;
 use super::super::output::Output;
 use super::super::printable;
@@ -30,7 +30,7 @@ pub struct ManifestInspectArgs {
     format: Form,
 
     /// The name of an image in a registry
-    #[arg(value_name = "NAME[:TAG|@DIGEST]", value_parser = parsed(str::parse::<Reference>))]
+    #[arg(value_name = "NAME[:TAG|@DIGEST]", value_parser = parsed(remote))]
     name: Reference,
 
     #[command(flatten)]

@@ -5,7 +5,7 @@ use rootlay::oci::{Platform, Reference};
 use rootlay::ops::{PushRequest, Pushed};
 
 use super::super::failure::Outcome;
-use super::super::grammar::parsed;
+use super::super::grammar::{parsed, remote};
 use super::super::host::Host;
 use super::super::output::Output;
 use super::super::registry::RegistryArgs;
@@ -25,7 +25,7 @@ pub struct PushArgs {
     image: String,
 
     /// The name that the image gets in the registry; without one its own
-    #[arg(value_name = "NAME[:TAG]", value_parser = parsed(str::parse::<Reference>))]
+    #[arg(value_name = "NAME[:TAG]", value_parser = parsed(remote))]
     destination: Option<Reference>,
 
     #[command(flatten)]

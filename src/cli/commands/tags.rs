@@ -5,7 +5,7 @@ use rootlay::oci::Reference;
 use serde_json::json;
 
 use super::super::failure::{Failure, Outcome};
-use super::super::grammar::parsed;
+use super::super::grammar::{parsed, remote};
 use super::super::host::Host;
 use super::super::listing::{Listing, RowType};
 use super::super::output::Output;
@@ -21,7 +21,7 @@ pub struct TagsArgs {
     format: Option<String>,
 
     /// The repository whose tags are listed
-    #[arg(value_name = "REPOSITORY", value_parser = parsed(str::parse::<Reference>))]
+    #[arg(value_name = "REPOSITORY", value_parser = parsed(remote))]
     repository: Reference,
 
     #[command(flatten)]

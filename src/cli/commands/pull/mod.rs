@@ -11,7 +11,7 @@ use rootlay::oci::{Platform, Reference};
 use rootlay::ops::{News, Oddities, PullRequest, Pulled, Registries, Rootlay};
 
 use super::super::failure::{Failure, Failures, Outcome};
-use super::super::grammar::parsed;
+use super::super::grammar::{parsed, remote};
 use super::super::host::Host;
 use super::super::limits::{Limit, limit, limits};
 use super::super::output::Output;
@@ -63,7 +63,7 @@ pub struct PullArgs {
     disable_content_trust: bool,
 
     /// Names of images in registries
-    #[arg(value_name = "NAME[:TAG|@DIGEST]", required = true, value_parser = parsed(str::parse::<Reference>))]
+    #[arg(value_name = "NAME[:TAG|@DIGEST]", required = true, value_parser = parsed(remote))]
     names: Vec<Reference>,
 
     #[command(flatten)]
