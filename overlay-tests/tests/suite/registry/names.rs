@@ -19,6 +19,8 @@ pub fn cases() -> Vec<Case> {
         s08_spellings_of_the_hub;
         s09_pull_by_digest;
         s09_name_with_tag_and_digest;
+        sources_are_names_too;
+        s50_where_an_image_was_pulled_from;
         s18_a_tag_that_moved;
         s02_names_that_are_none
     ]
@@ -157,6 +159,29 @@ fn s09_name_with_tag_and_digest(context: &Context) {
     let by_tag = proxy.records().into_iter().find(|record| record.target.contains("/manifests/3"));
     assert!(by_tag.is_none(), "{by_tag:?}");
     let _ = bed.rootlay(["pull", &format!("alpine:3@sha256:{}", "0".repeat(64))]).exits(12);
+}
+
+/// `docker://REF` is what other tools call it, and what `load` does.
+fn sources_are_names_too(context: &Context) {
+    let (bed, registry, _) = Bed::hub(context);
+    let written = registry.publish(&saying("x"), "library/a:1");
+    assert!(bed.pull("docker://a:1").ends_with("\nStatus: Downloaded newer image for a:1\ndocker.io/library/a:1\n"));
+    assert_eq!(bed.rootlay(["digest", "docker://a:1"]).ok(), format!("{}\n", digest(&written)));
+    assert_eq!(bed.rootlay(["tags", "docker://a"]).ok(), "1\n");
+    let _ = bed.rootlay(["pull", "docker://"]).exits(125);
+    let _ = bed.rootlay(["pull", "docker://docker://a:1"]).exits(125);
+}
+
+fn s50_where_an_image_was_pulled_from(context: &Context) {
+    let (bed, registry, _) = Bed::hub(context);
+    registry.publish(&saying("x"), "library/a:1");
+    bed.pull("a:1");
+    bed.rootlay(["tag", "a:1", "other.example/c:1"]).ok();
+    let identity = bed.rootlay(["inspect", "-f", "{{json .Identity}}", "other.example/c:1"]).ok();
+    assert_eq!(identity, "{\"Pull\":[{\"Repository\":\"docker.io/library/a\"}]}\n");
+    // Of one that was loaded nothing is known.
+    context.load(&saying("y").tag("d:1"));
+    assert!(!bed.rootlay(["inspect", "d:1"]).ok().contains("Identity"));
 }
 
 fn s18_a_tag_that_moved(context: &Context) {
