@@ -102,7 +102,7 @@ impl FromStr for Reference {
     fn from_str(text: &str) -> Result<Self> {
         parse(text).map_err(|why| {
             let text: String = text.escape_debug().take(300).collect();
-            Error::new(ErrorKind::Usage, format!("bad reference `{text}`: {why}"))
+            Error::new(ErrorKind::Usage, format!("invalid reference format: `{text}`: {why}"))
         })
     }
 }
@@ -181,7 +181,7 @@ fn check_repository(repository: &str) -> Result<(), String> {
         return Err(format!("more than {MAX_REPOSITORY} characters"));
     }
     if repository.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Err("the name of a repository is lower case".to_owned());
+        return Err("repository name must be lowercase".to_owned());
     }
     if repository.split('/').all(is_component) { Ok(()) } else { Err("bad name".to_owned()) }
 }

@@ -64,5 +64,5 @@ fn row_132_broken_chains_are_refused() {
     tree.json("repositories", &json!({ "x": { "1": id("f") } }));
     refused(bench.open_file(&tree.tar()), &format!("layer {} is missing", id("f")));
     tree.json("repositories", &json!({ "X": { "1": id("a") } }));
-    refused(bench.open_file(&tree.tar()), "repositories: bad reference");
+    refused(bench.open_file(&tree.tar()), "repositories: invalid reference format");
 }

@@ -206,5 +206,6 @@ fn s02_names_that_are_none(context: &Context) {
     for name in ["lower/Case:1", "a//b", "a:", "a:tag with space", "-a/b", "a@sha256:12", "docker://", &long] {
         let output = bed.rootlay(["pull", "--", name]);
         assert!(output.code == 125, "{name}: {} {}", output.code, output.stderr);
+        assert!(output.stderr.contains("invalid reference format: "), "{name}: {}", output.stderr);
     }
 }
