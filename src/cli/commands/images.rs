@@ -16,6 +16,10 @@ use super::super::time::Moment;
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of Docker's")]
+#[command(after_help = "Examples:\
+    \n  rootlay images\
+    \n  rootlay images --filter dangling=true --quiet\
+    \n  rootlay images --format '{{.Repository}}:{{.Tag}} {{.Size}}'")]
 pub struct ImagesArgs {
     /// Show all images (the default: every image is one that was loaded)
     #[arg(short, long)]

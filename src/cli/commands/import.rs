@@ -14,6 +14,9 @@ use super::super::host::Host;
 use super::super::output::Output;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\
+    \n  rootlay import --name mine:1 rootfs.tar\
+    \n  rootlay import --change 'CMD [\"/bin/sh\"]' - < rootfs.tar.gz")]
 pub struct ImportArgs {
     /// Give the image this name
     #[arg(long, value_name = "REF", value_parser = parsed(str::parse::<Reference>))]

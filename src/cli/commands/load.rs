@@ -17,6 +17,10 @@ use super::super::output::Output;
 use super::pull::{self, PullArgs};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\
+    \n  rootlay load -i image.tar\
+    \n  rootlay load --name busybox oci:busybox:latest\
+    \n  rootlay load < image.tar.gz")]
 pub struct LoadArgs {
     /// Read from this file or directory instead of stdin
     #[arg(short, long, value_name = "FILE", conflicts_with = "source")]

@@ -20,6 +20,9 @@ const DEFAULT: &str = "docker.io";
 const MAX_PASSWORD: u64 = 1 << 20;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\
+    \n  rootlay login quay.io\
+    \n  rootlay login -u me --password-stdin quay.io < token")]
 pub struct LoginArgs {
     /// Username
     #[arg(short, long, value_name = "USER")]

@@ -16,6 +16,10 @@ use super::mounts;
 use super::pull::{self, PullArgs};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\
+    \n  rootlay mount busybox\
+    \n  rootlay mount --writable --name box --target /mnt/box busybox\
+    \n  rootlay mount --name box")]
 pub struct MountArgs {
     /// Mount on this directory, which must exist
     #[arg(long, value_name = "DIR")]

@@ -11,6 +11,9 @@ use super::super::output::Output;
 use super::super::registry::RegistryArgs;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\
+    \n  rootlay push quay.io/org/app:1\
+    \n  rootlay push busybox localhost:5000/busybox")]
 pub struct PushArgs {
     /// Print only the reference
     #[arg(short, long)]

@@ -13,6 +13,9 @@ use super::super::units::exact_size;
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of Docker's or podman's")]
+#[command(after_help = "Examples:\
+    \n  rootlay rmi busybox:1 d5e1e48cf932\
+    \n  rootlay rmi --dry-run busybox")]
 pub struct RmiArgs {
     /// Remove all names of an image, whatever can be overcome; an image that is not here is no failure
     #[arg(short, long)]

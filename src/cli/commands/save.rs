@@ -16,6 +16,9 @@ use super::super::host::Host;
 use super::super::registry::Connection;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\
+    \n  rootlay save -o busybox.tar busybox\
+    \n  rootlay save --without debian app | ssh host rootlay load")]
 pub struct SaveArgs {
     /// Write to this file instead of stdout; it is there when it is complete
     #[arg(short, long, value_name = "FILE")]

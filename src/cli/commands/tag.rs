@@ -15,6 +15,10 @@ use super::super::time::Moment;
 #[derive(Debug, Args)]
 #[command(override_usage = "rootlay tag [OPTIONS] SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]...\n       \
                             rootlay tag --history NAME[:TAG]")]
+#[command(after_help = "Examples:\
+    \n  rootlay tag busybox quay.io/org/busybox:1\
+    \n  rootlay tag --history busybox\
+    \n  rootlay tag busybox@{1} busybox")]
 pub struct TagArgs {
     /// List what a tag names now and named before: NAME@{0}, NAME@{1}, …
     #[arg(long, value_name = "NAME", conflicts_with_all = ["source", "targets"], value_parser = parsed(str::parse::<Reference>))]

@@ -10,6 +10,10 @@ use super::super::host::Host;
 use super::super::output::Output;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\
+    \n  rootlay umount box\
+    \n  rootlay umount /mnt/box\
+    \n  rootlay umount --all")]
 pub struct UmountArgs {
     /// Unmount every view
     #[arg(short, long, conflicts_with = "views")]

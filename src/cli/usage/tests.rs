@@ -298,6 +298,33 @@ fn help_is_asked_for_or_given_instead() {
     assert!(!text.contains("BOOL") && !text.contains("[=<"), "{text}");
 }
 
+/// The words of a line as a shell reads it, without what it redirects.
+fn words(line: &str) -> Vec<OsString> {
+    let line = line.split(['<', '|']).next().unwrap();
+    let quoted = |(place, part): (usize, &str)| -> Vec<OsString> {
+        if place % 2 == 1 { vec![part.into()] } else { part.split_whitespace().map(OsString::from).collect() }
+    };
+    line.split('\'').enumerate().flat_map(quoted).collect()
+}
+
+#[test]
+fn the_examples_of_the_help_are_commands() {
+    let mut root = Cli::command();
+    root.build();
+    let commands = root.get_subcommands();
+    let helps = commands.filter_map(|command| Some((command.get_name(), command.get_after_help()?.to_string())));
+    let mut count = 0;
+    for (name, help) in helps {
+        for example in help.lines().skip(1) {
+            let parsed = parse(&words(example));
+            assert!(parsed.is_ok(), "{example}: {parsed:?}");
+            assert!(example.starts_with(&format!("  rootlay {name}")) && example.len() <= 79, "{example}");
+            count += 1;
+        }
+    }
+    assert!(count > 20, "{count}");
+}
+
 #[test]
 fn the_version_is_that_of_the_package() {
     for line in ["--version", "-v", "load --version"] {

@@ -23,6 +23,9 @@ const BAD_TEMPLATE: u8 = 64;
 /// `GraphDriver.Data` of an image has the directories that a mount of it consists of, top first, as `LowerDir`; that of
 /// a view has `UpperDir`, `WorkDir` and `MergedDir` as well. A name that both have is the image's.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\
+    \n  rootlay inspect busybox\
+    \n  rootlay inspect --format '{{.GraphDriver.Data.LowerDir}}' busybox")]
 pub struct InspectArgs {
     /// `json` prints the array in one line, a Go template a line for each name
     #[arg(short, long)]

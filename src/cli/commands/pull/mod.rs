@@ -26,6 +26,10 @@ const NEWER: u8 = 20;
 
 #[derive(Debug, Default, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command")]
+#[command(after_help = "Examples:\
+    \n  rootlay pull busybox\
+    \n  rootlay pull --platform linux/arm64 quay.io/org/app:1.2\
+    \n  rootlay pull --check nginx:1.27")]
 pub struct PullArgs {
     /// Download all tagged images in the repository
     #[arg(short, long)]
