@@ -36,13 +36,17 @@ pub struct ImportArgs {
 
     /// A tar, compressed or not; `-` reads stdin
     file: PathBuf,
+
+    /// The name of the image, where Docker has it
+    #[arg(value_name = "REF", conflicts_with = "name", value_parser = parsed(str::parse::<Reference>))]
+    reference: Option<Reference>,
 }
 
 pub fn run(args: ImportArgs, host: &Host, out: &mut Output) -> Outcome {
     let engine = host.open()?;
     let request = ImportRequest {
         input: input(args.file, io::stdin().is_terminal())?,
-        name: args.name,
+        name: args.name.or(args.reference),
         changes: args.changes,
         message: args.message,
         platform: args.platform,

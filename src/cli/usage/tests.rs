@@ -278,6 +278,7 @@ fn contradictions_are_usage_errors() {
         "rmi --platform toaster x",
         "tag x UPPER",
         "tag --format json x y",
+        "import --name x f y",
     ] {
         assert!(wrong(line).starts_with("Error: "), "{line}");
     }

@@ -1,6 +1,9 @@
 //! `tag`, `untag`, `image exists`, and what a tag named before.
 
+use std::fs;
+
 use overlay_tests::cases;
+use overlay_tests::fixture::{Layer, file};
 use overlay_tests::harness::{Case, Context};
 
 use super::{DAY, aged, fails, inspected, named, prints, rows, run, short, store};
@@ -13,10 +16,24 @@ pub fn cases() -> Vec<Case> {
         tag_errors;
         untag_of_the_last_name_keeps_the_image;
         exists_is_silent;
+        import_takes_a_name;
         history_of_a_tag;
         history_wherever_an_image_is_named;
         history_keeps_no_image_alive
     ]
+}
+
+/// By a flag, and where Docker takes it.
+fn import_takes_a_name(context: &Context) {
+    let tar = context.fresh("tar");
+    fs::write(&tar, Layer::of(&[file("f", "")]).tar()).unwrap();
+    let tar = tar.display();
+    prints(context, &format!("import --name a:1 {tar}"));
+    prints(context, &format!("import {tar} quay.io/org/b"));
+    let mut names = named(context, &[]);
+    names.sort_unstable();
+    assert_eq!(names, ["a:1", "quay.io/org/b:latest"]);
+    let _ = run(context, &format!("import {tar} b c")).exits(125);
 }
 
 fn tag_and_untag(context: &Context) {
