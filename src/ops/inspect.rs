@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::liveness::{Live, target_of};
 use super::{Access, Rootlay, images, lowers, outgoing, views};
 use crate::error::{Context, Result};
-use crate::oci::{ChainId, DiffId, ImageConfig, MAX_DOCUMENT, Platform, Reference};
+use crate::oci::{ChainId, DiffId, ImageConfig, MAX_DOCUMENT, Platform};
 use crate::store::{self, ImageRecord, ManifestRecord, ViewRecord};
 
 /// What Go prints for a time that was never set.
@@ -115,17 +115,13 @@ fn render(record: &ImageRecord, config: &ImageConfig, manifest: Option<&Manifest
     if let Some(ManifestRecord { media_type, digest, size, .. }) = manifest {
         put("Descriptor", json!({ "mediaType": media_type, "digest": digest, "size": size }));
     }
-    let origins: BTreeSet<String> = record.manifests.iter().filter_map(outgoing::registry).map(repository).collect();
+    let origins = record.manifests.iter().filter_map(outgoing::registry);
+    let origins: BTreeSet<String> = origins.map(|from| format!("{}/{}", from.registry(), from.repository())).collect();
     if !origins.is_empty() {
-        let origins: Vec<Value> = origins.iter().map(|origin| json!({ "Repository": origin })).collect();
-        put("Identity", json!({ "Pull": origins }));
+        let pulls: Vec<Value> = origins.iter().map(|repository| json!({ "Repository": repository })).collect();
+        put("Identity", json!({ "Pull": pulls }));
     }
     Value::Object(object)
-}
-
-/// The canonical name without tag and digest.
-fn repository(reference: Reference) -> String {
-    format!("{}/{}", reference.registry(), reference.repository())
 }
 
 /// What a container starts with. Fields that templates ask for are there also where the image says nothing.
