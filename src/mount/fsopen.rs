@@ -14,7 +14,6 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 
-use super::options::STATED;
 use super::{OverlayMount, diagnosis, in_view};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::dir::Dir;
@@ -100,7 +99,7 @@ fn configure(mount: &OverlayMount, context: &FsContext, handover: Handover) -> R
         hand_over("workdir", &upper.work).map_err(fail)?;
     }
     context.set_string("source", mount.source.as_bytes()).map_err(fail)?;
-    for option in STATED {
+    for option in mount.options()? {
         state(context, option.key, option.value).map_err(|error| in_view(mount, error))?;
     }
     if mount.is_read_only() {

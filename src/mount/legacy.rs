@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use nix::errno::Errno;
 
-use super::options::{OverlayOption, STATED};
+use super::options::OverlayOption;
 use super::{OverlayMount, diagnosis};
 use crate::error::Result;
 use crate::sys::dir::Dir;
@@ -20,13 +20,14 @@ pub(super) fn attach(mount: &OverlayMount, target: &Dir) -> Result<()> {
     let attempt = |stated: &[OverlayOption]| {
         mount_by_numbers("overlay", &mount.source, target, flags(mount), option_string(mount, stated).as_bytes())
     };
-    let first = known();
+    let stated = mount.options()?;
+    let first = known(&stated);
     let Err(mut error) = attempt(&first)? else {
         return Ok(());
     };
     // An option that the kernel does not know gives the same EINVAL as anything else. If the first attempt has loaded
     // the module, only now we can tell which options it knows.
-    let second = known();
+    let second = known(&stated);
     if error.errno() == Errno::EINVAL && second != first {
         match attempt(&second)? {
             Ok(()) => return Ok(()),
@@ -36,8 +37,8 @@ pub(super) fn attach(mount: &OverlayMount, target: &Dir) -> Result<()> {
     Err(diagnosis::explain(mount, &error, &[]))
 }
 
-fn known() -> Vec<OverlayOption> {
-    STATED.into_iter().filter(|option| option.known() != Some(false)).collect()
+fn known(stated: &[OverlayOption]) -> Vec<OverlayOption> {
+    stated.iter().copied().filter(|option| option.known() != Some(false)).collect()
 }
 
 /// `lowerdir=<top>:…:<base>[,upperdir=…,workdir=…],key=value…`, each directory by its descriptor's number.

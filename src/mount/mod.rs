@@ -34,9 +34,11 @@ pub use trial::try_out;
 
 use crate::error::{Error, Result};
 use crate::sys::dir::Dir;
+use crate::sys::file_system::Kind;
 use crate::sys::proc;
 
 use fsopen::{Attempt, Handover};
+use options::{OverlayOption, STATED, stated};
 
 /// What the source of every view begins with.
 pub const SOURCE_PREFIX: &str = "rootlay:";
@@ -71,6 +73,11 @@ impl OverlayMount {
     /// The lower directories in the order of the kernel. The only place that turns a stack round.
     fn top_first(&self) -> impl Iterator<Item = &Dir> {
         self.lowers.iter().rev()
+    }
+
+    /// The options that are stated, by where the layers lie. All of them are on one file system.
+    fn options(&self) -> Result<[OverlayOption; 5]> {
+        Ok(self.lowers.first().map_or(Ok(STATED), |lower| Kind::of(lower).map(stated))?)
     }
 
     fn is_read_only(&self) -> bool {

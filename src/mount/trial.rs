@@ -29,20 +29,26 @@ pub struct Trial {
 /// It cannot be tried at all.
 pub fn try_out(place: &Dir) -> Result<Trial> {
     let tried = || "try an overlay".to_owned();
-    for name in ["base", "top", "upper", "work", "merged"] {
+    for name in ["base", "top", "top/only", "top/only/here", "upper", "work", "merged"] {
         place.create_dir(name.as_bytes(), 0o755).context(tried)?;
     }
     let base = place.open_dir(b"base")?;
     for name in [&b"hidden"[..], b"shown"] {
         base.write_new(name, 0o600, b"").context(tried)?;
     }
-    let deletes = delete(&place.open_dir(b"top")?, b"hidden").is_ok();
+    let top = place.open_dir(b"top")?;
+    let deletes = delete(&top, b"hidden").and_then(|()| delete(&top.open_dir(NOTHING_BELOW)?, b"hidden")).is_ok();
     let path = place.current_path()?;
     with_own_mounts(|| mount_both(&path, deletes))
 }
 
-/// A whiteout as layers have them: a device, or where there can be none a file with an attribute.
+/// A directory of the upper layer that the lower one does not have, nor what it is in.
+const NOTHING_BELOW: &[u8] = b"only/here";
+
+/// A whiteout as layers have them: a device, or where there can be none a file with an attribute; and the marks of its
+/// directory.
 fn delete(dir: &Dir, name: &[u8]) -> Result<()> {
+    xattr::set_fd(dir, b"trusted.overlay.origin", b"")?;
     match dir.make_node(name, FileType::CharacterDevice, 0, 0) {
         Err(error) if error.errno() == Errno::EPERM => {}
         result => return Ok(result?),
@@ -69,8 +75,10 @@ fn mount_both(path: &Path, deletes: bool) -> Trial {
     let merged = path.join("merged");
     let mut hides = None;
     let read_only = overlay(false).and_then(|overlay| attach(&overlay, &open("merged")?, Api::Auto)).and_then(|_| {
-        let seen = Dir::open(&merged)?.entries()?;
+        let view = Dir::open(&merged)?;
+        let mut seen = view.entries()?;
         if deletes && seen.iter().any(|entry| entry.name == b"shown") {
+            seen.extend(view.open_dir(NOTHING_BELOW)?.entries()?);
             hides = Some(seen.iter().all(|entry| entry.name != b"hidden"));
         }
         Ok(())

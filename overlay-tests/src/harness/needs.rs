@@ -19,7 +19,7 @@ pub enum Need {
     Tool(&'static str),
     /// A Docker engine of its own: Debian's `docker.io`, `containerd` and `runc`, installed or only unpacked.
     Docker,
-    /// A file system that can be made in a file and mounted; `tmpfs` needs neither.
+    /// A file system that can be made in a file and mounted; `tmpfs` and `overlay` need neither.
     FileSystem(&'static str),
     /// `/dev/fuse`, for a block device of our own.
     Fuse,
@@ -31,6 +31,8 @@ pub enum Need {
     OldXfs,
     /// A kernel that lets root make user namespaces; in a chroot none does.
     UserNamespaces,
+    /// A state root with room for upper directories: one on an overlay has none.
+    WritableViews,
 }
 
 impl Need {
@@ -49,6 +51,9 @@ impl Need {
             Self::Kernel(major, minor) => (kernel() >= (major, minor), format!("Linux {major}.{minor}")),
             Self::OldXfs => (mounts_old_xfs(), "a kernel with xfs of version 4".to_owned()),
             Self::UserNamespaces => (makes_user_namespaces(), "user namespaces".to_owned()),
+            Self::WritableViews => {
+                (env::var("OVERLAY_TESTS_FS").as_deref() != Ok("overlay"), "a state root for writable views".to_owned())
+            }
         };
         (!met).then_some(what)
     }
@@ -57,7 +62,13 @@ impl Need {
     pub(super) fn is_of_the_machine(self) -> bool {
         matches!(
             self,
-            Self::Docker | Self::Fuse | Self::Images | Self::Kernel(..) | Self::OldXfs | Self::UserNamespaces
+            Self::Docker
+                | Self::Fuse
+                | Self::Images
+                | Self::Kernel(..)
+                | Self::OldXfs
+                | Self::UserNamespaces
+                | Self::WritableViews
         )
     }
 }
@@ -86,7 +97,8 @@ fn has_file_system(name: &str) -> bool {
     let known = fs::read_to_string("/proc/filesystems").unwrap_or_default();
     let known = known.lines().any(|line| line.split_whitespace().last() == Some(name));
     // A module may be loaded by the mount itself; without the tool to make one there is none.
-    name == "tmpfs" || (in_path(&format!("mkfs.{name}")) && (known || Path::new("/sbin/modprobe").exists()))
+    matches!(name, "tmpfs" | "overlay")
+        || (in_path(&format!("mkfs.{name}")) && (known || Path::new("/sbin/modprobe").exists()))
 }
 
 /// There is no probe but a mount, which goes with the namespace that it is made in.

@@ -199,6 +199,50 @@ fn row_160_the_options_are_stated_whatever_the_defaults_are() {
     });
 }
 
+/// Whiteouts that are attributes, each in a directory that no lower layer has: below one that no other layer has either,
+/// below one that merges, and below one that hides the layer below it.
+#[test]
+fn row_021_whiteouts_on_an_overlay_show_nowhere() {
+    in_namespace(|scratch| {
+        let place = Dir::open(&scratch.target("store")).unwrap();
+        attach(&writable(vec![scratch.layer("lower", &[])], scratch.upper("view")), &place, Api::Auto).unwrap();
+        for (number, way) in WAYS.into_iter().enumerate() {
+            let layer = |name: &str, entries: &[&str]| scratch.layer(&format!("store/{number}/{name}"), entries);
+            let mark = |layer: &Dir, path: &str, name: &[u8], value: &[u8]| {
+                xattr::set_fd(layer.open_dir(path.as_bytes()).unwrap(), name, value).unwrap();
+            };
+            let hide = |layer: &Dir, directory: &str| {
+                let whiteout = layer.create_file(format!("{directory}/gone").as_bytes(), 0).unwrap();
+                xattr::set_fd(&whiteout, b"trusted.overlay.whiteout", b"").unwrap();
+                mark(layer, directory, b"trusted.overlay.opaque", b"x");
+                mark(layer, directory, b"trusted.overlay.origin", b"");
+            };
+            let base = layer("base", &["a/", "a/b/", "a/b/kept", "o/", "o/lost"]);
+            hide(&base, "a/b");
+            let middle = layer("middle", &["a/", "o/"]);
+            mark(&middle, "o", b"trusted.overlay.opaque", b"y");
+            let top = layer("top", &["o/", "o/c/", "o/c/d/", "o/c/d/kept", "p/", "p/q/", "p/q/r/", "p/q/r/kept"]);
+            for directory in [".", "o/c/d", "p", "p/q", "p/q/r"] {
+                hide(&top, directory);
+            }
+            let target = scratch.target(&format!("merged{number}"));
+            way.attach(&overlay(vec![layer("empty", &[]), base, middle, top]), &target).unwrap();
+            for (directory, seen) in [
+                (".", &["a", "o", "p"][..]),
+                ("a", &["b"]),
+                ("a/b", &["kept"]),
+                ("o", &["c"]),
+                ("o/c/d", &["kept"]),
+                ("p", &["q"]),
+                ("p/q", &["r"]),
+                ("p/q/r", &["kept"]),
+            ] {
+                assert_eq!(names(&target.join(directory)), seen, "{way:?}: {directory}");
+            }
+        }
+    });
+}
+
 #[test]
 fn row_170_set_user_id_and_devices_are_switched_off_unless_asked() {
     in_namespace(|scratch| {

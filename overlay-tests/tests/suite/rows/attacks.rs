@@ -24,9 +24,9 @@ use serde_json::json;
 pub fn cases() -> Vec<Case> {
     cases![
         malformed_xz => Need::Tool("xz");
-        removal_follows_no_symlinks;
-        paths_in_configs_name_nothing;
-        files_of_an_image_are_only_content
+        removal_follows_no_symlinks => Need::WritableViews;
+        paths_in_configs_name_nothing => Need::WritableViews;
+        files_of_an_image_are_only_content => Need::WritableViews
     ]
 }
 

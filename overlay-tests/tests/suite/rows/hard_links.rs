@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use overlay_tests::cases;
 use overlay_tests::fixture::{Image, char_device, dir, fifo, file, hardlink, opaque, symlink, whiteout};
-use overlay_tests::harness::{Case, Context};
+use overlay_tests::harness::{Case, Context, Need};
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -14,7 +14,7 @@ pub fn cases() -> Vec<Case> {
         row_070_link_to_anything_lower;
         row_070_link_into_a_lower_group;
         row_070_links_in_several_layers;
-        row_070_copy_up_of_a_linked_pair
+        row_070_copy_up_of_a_linked_pair => Need::WritableViews
     ]
 }
 

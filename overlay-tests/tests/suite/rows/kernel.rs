@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use overlay_tests::cases;
 use overlay_tests::fixture::{Image, dir, file, hardlink, special, symlink, whiteout};
-use overlay_tests::harness::{Case, Context};
+use overlay_tests::harness::{Case, Context, Need};
 use overlay_tests::tree::{names, read_tree};
 
 use super::node;
@@ -21,8 +21,8 @@ pub fn cases() -> Vec<Case> {
         row_083_a_rival_in_staging;
         row_106_a_sibling_with_a_longer_name;
         row_151_layers_are_never_nested;
-        row_161_hard_links_break_on_copy_up;
-        rows_162_to_165_options_of_a_mount
+        row_161_hard_links_break_on_copy_up => Need::WritableViews;
+        rows_162_to_165_options_of_a_mount => Need::WritableViews
     ]
 }
 

@@ -24,6 +24,7 @@ mod strict;
 mod tar_headers;
 mod tar_streams;
 mod whiteouts;
+mod without_counterpart;
 mod xattrs;
 
 use overlay_tests::fixture::{Entry, dir, file, symlink};
@@ -33,6 +34,7 @@ use overlay_tests::tree::{Node, Tree, names};
 pub fn cases() -> Vec<Case> {
     [
         whiteouts::cases(),
+        without_counterpart::cases(),
         opaque::cases(),
         mark_names::cases(),
         implied::cases(),

@@ -4,7 +4,7 @@ use std::fs;
 
 use overlay_tests::cases;
 use overlay_tests::fixture::{Entry, Image, Kind, dir, fifo, file, hardlink, opaque, root, special, symlink};
-use overlay_tests::harness::{Case, Context};
+use overlay_tests::harness::{Case, Context, Need};
 use overlay_tests::tree::read_tree;
 
 use super::node;
@@ -12,7 +12,7 @@ use super::node;
 pub fn cases() -> Vec<Case> {
     cases![
         row_033_root_entry;
-        row_033_root_in_a_writable_view;
+        row_033_root_in_a_writable_view => Need::WritableViews;
         row_034_root_spellings;
         row_034_empty_name;
         row_035_root_that_is_not_a_directory;

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use overlay_tests::cases;
 use overlay_tests::fixture::{Entry, Image, chain_id, dir, file, hardlink, opaque, whiteout};
-use overlay_tests::harness::{Case, Context, StoreListing};
+use overlay_tests::harness::{Case, Context, Need, StoreListing};
 use overlay_tests::oracle::apply_stack;
 use overlay_tests::tree::{Nlink, differences};
 
@@ -15,7 +15,7 @@ pub fn cases() -> Vec<Case> {
         row_150_repeated_layers;
         row_156_one_layer_with_whiteouts;
         row_157_read_only;
-        row_160_mount_options;
+        row_160_mount_options => Need::WritableViews;
     ];
     for (name, function) in [
         ("row_154_127_layers", (|context| row_154(context, 127)) as fn(&Context)),

@@ -4,7 +4,7 @@ use std::fs;
 
 use overlay_tests::cases;
 use overlay_tests::fixture::{Entry, Image, block, dir, file, opaque, symlink, whiteout};
-use overlay_tests::harness::{Case, Context};
+use overlay_tests::harness::{Case, Context, Need};
 use overlay_tests::tree::{names, read_tree};
 
 use super::old_foo;
@@ -16,7 +16,7 @@ pub fn cases() -> Vec<Case> {
         row_004_whiteout_and_an_implied_directory;
         row_005_whiteout_below_a_whiteout;
         row_009_whiteout_without_a_counterpart;
-        row_009_directory_is_removable;
+        row_009_directory_is_removable => Need::WritableViews;
         row_010_whiteout_below_missing_directories;
         row_011_whiteout_through_a_symlink_of_the_layer;
         row_012_whiteout_through_a_lower_symlink
