@@ -253,7 +253,12 @@ pub fn time(time: Time) -> (i64, u32) {
     (time.seconds, time.nanos)
 }
 
-/// An attribute of the image that cannot be stored is an error: the tree would be wrong (row 54).
+/// An attribute of the image that cannot be stored is an error: the tree would be wrong (row 54). Some the kernel finds
+/// wrong in themselves: a value that is no ACL or no capability, a default ACL on what is no directory.
 pub fn payload(error: SysError, name: &[u8]) -> Error {
-    Error::from(error).context(format!("cannot store extended attribute `{}`", escape(name)))
+    let why = format!("cannot store extended attribute `{}`", escape(name));
+    let wrong = matches!(error.errno(), Errno::EINVAL | Errno::EACCES);
+    let error = Error::from(error);
+    let kind = if wrong { ErrorKind::Refused } else { error.kind() };
+    Error::with_source(kind, why, error)
 }

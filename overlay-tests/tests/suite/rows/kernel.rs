@@ -10,7 +10,7 @@ use overlay_tests::fixture::{Image, dir, file, hardlink, special, symlink, white
 use overlay_tests::harness::{Case, Context, Need};
 use overlay_tests::tree::{names, read_tree};
 
-use super::node;
+use super::{acl, node};
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -46,6 +46,14 @@ fn row_054_attributes_that_do_not_fit(context: &Context) {
     let tree = context.tree_of(&image(3000));
     assert_eq!(node(&tree, "/f").xattrs[&b"user.big"[..]].len(), 3000);
     context.refuse(&image(70_000), &["f", "user.big", "70000"]);
+    // What the kernel finds wrong with an attribute is wrong with the image.
+    for (name, value) in [
+        ("security.capability", b"garbage".to_vec()),
+        ("system.posix_acl_access", acl()[..11].to_vec()),
+        ("system.posix_acl_default", acl()),
+    ] {
+        context.refuse(&Image::of([vec![file("f", "").xattr(name, value)]]), &["`f`", name]);
+    }
     let ext4 = context.mount_image("ext4", "64M");
     let layout = context.fresh("layout");
     image(60_000).write_oci(&layout);
