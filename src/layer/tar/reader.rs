@@ -99,10 +99,11 @@ impl<R: BufRead> Reader<R> {
                         }
                     }
                 }
-                b'L' => self.overrides.gnu_path = Some(self.long_name(block.size()?)?),
-                b'K' => self.overrides.gnu_link = Some(self.long_name(block.size()?)?),
+                b'L' => self.overrides.gnu_path = self.long_name(block.size()?)?,
+                b'K' => self.overrides.gnu_link = self.long_name(block.size()?)?,
                 b'V' => {
-                    self.expect(block.size()?);
+                    let size = self.stored_size(block)?;
+                    self.expect(size);
                     self.skip_data()?;
                     self.overrides.clear();
                 }
@@ -131,12 +132,14 @@ impl<R: BufRead> Reader<R> {
         self.fields(block, entry).map_err(|error| fail(error, &path))
     }
 
+    /// How many bytes follow the header.
+    fn stored_size(&self, block: Block<'_>) -> Result<u64> {
+        self.overrides.size.map_or_else(|| block.size(), Ok)
+    }
+
     fn fields(&mut self, block: Block<'_>, entry: &mut Entry) -> Result<()> {
+        let stored = self.stored_size(block)?;
         let records = &mut self.overrides;
-        let stored = match records.size {
-            Some(size) => size,
-            None => block.size()?,
-        };
         entry.mode = u32::try_from(block.mode()? & 0o7777).unwrap_or(0);
         entry.uid = records.uid.map_or_else(|| block.uid(), Ok)?;
         entry.gid = records.gid.map_or_else(|| block.gid(), Ok)?;
@@ -273,12 +276,13 @@ impl<R: BufRead> Reader<R> {
         Ok(content)
     }
 
-    fn long_name(&mut self, size: u64) -> Result<Vec<u8>> {
+    /// A GNU long name; an empty one is none, as for Go.
+    fn long_name(&mut self, size: u64) -> Result<Option<Vec<u8>>> {
         let mut name = self.extension(size)?;
         if let Some(end) = name.iter().position(|&byte| byte == 0) {
             name.truncate(end);
         }
-        Ok(name)
+        Ok(Some(name).filter(|name| !name.is_empty()))
     }
 
     /// The next header block; `false` at the end: two zero blocks, or one before the end of the stream, or the end

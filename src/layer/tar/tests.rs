@@ -115,6 +115,18 @@ fn row_091_pax_records_wait_for_the_file_behind_a_long_name() {
 }
 
 #[test]
+fn row_091_an_empty_long_name_is_none() {
+    for body in [&b""[..], b"\0", b"\0hidden\0"] {
+        let long = |flag| [Head::new("././@LongLink", flag, body.len() as u64).build(), data(body)].concat();
+        let link = Head::new("name", b'2', 0).put(157, b"target").build();
+        let archive = [long(b'L'), long(b'K'), link, end()].concat();
+        let mut entry = Entry::default();
+        assert!(Reader::new(&archive[..], 1 << 20).next(&mut entry).unwrap());
+        assert_eq!((&entry.path[..], &entry.link[..]), (&b"name"[..], &b"target"[..]));
+    }
+}
+
+#[test]
 fn rows_092_and_093_malformed_records_are_refused() {
     for body in [
         "7 a=bcd\n",
@@ -232,6 +244,13 @@ fn row_102_what_follows_the_end_is_no_entry() {
 fn row_103_type_flags() {
     assert_eq!(names(&[Head::new("c", b'7', 1).build(), data(b"x"), end()]), ["c=x"]);
     assert_eq!(names(&[Head::new("label", b'V', 0).build(), file("f", ""), end()]), ["f="]);
+    // PAX records are about the next header that is no extension, and a label is none (rows 90, 91).
+    for (pax_size, size) in [("512", 0), ("0", 512)] {
+        let label = [pax(b'x', &[("size", pax_size), ("path", "p")]), Head::new("label", b'V', size).build()].concat();
+        let all = names(&[label, file("inside", ""), file("f", ""), end()]);
+        let expected: &[&str] = if pax_size == "512" { &["f="] } else { &["inside=", "f="] };
+        assert_eq!(all, expected);
+    }
     assert_eq!(names(&[Head::new("d/", b'D', 3).build(), data(b"Yx\0"), file("f", ""), end()]), ["d/=", "f="]);
     for flag in b"ZMNIA" {
         refused(&[Head::new("f", *flag, 0).build(), end()]);
