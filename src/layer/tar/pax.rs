@@ -19,6 +19,10 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// How the records of extended attributes begin.
+const SCHILY: &[u8] = b"SCHILY.xattr.";
+const LIBARCHIVE: &[u8] = b"LIBARCHIVE.xattr.";
+
 /// What the extension headers in front of an entry say. They hold until the next entry that is none (row 91).
 #[derive(Debug, Default)]
 pub struct Overrides {
@@ -88,10 +92,10 @@ impl Overrides {
     }
 
     fn take(&mut self, key: &[u8], value: &[u8], max_segments: usize) -> Result<()> {
-        if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
+        if let Some(name) = key.strip_prefix(SCHILY) {
             return put(&mut self.xattrs, name.to_vec(), value.to_vec());
         }
-        if let Some(name) = key.strip_prefix(b"LIBARCHIVE.xattr.") {
+        if let Some(name) = key.strip_prefix(LIBARCHIVE) {
             let name = percent_decode(name).collect();
             let value = BASE64.decode(value).map_err(|_| bad("LIBARCHIVE.xattr", "bad base64"))?;
             return put(&mut self.libarchive, name, value);
@@ -196,7 +200,9 @@ fn record(raw: &[u8]) -> Result<(Pair<'_>, &[u8])> {
     let body = this[space + 1..].strip_suffix(b"\n").ok_or_else(|| malformed("no newline at its end"))?;
     let equals = body.iter().position(|&byte| byte == b'=').ok_or_else(|| malformed("no `=`"))?;
     let (key, value) = (&body[..equals], &body[equals + 1..]);
-    if key.is_empty() || key.contains(&0) {
+    // Keywords are UTF-8 (pax, "pax Extended Header"); names of attributes are any bytes.
+    let is_word = [SCHILY, LIBARCHIVE].iter().any(|prefix| key.starts_with(prefix)) || std::str::from_utf8(key).is_ok();
+    if key.is_empty() || key.contains(&0) || !is_word {
         return Err(malformed("bad key"));
     }
     Ok(((key, value), rest))
@@ -248,7 +254,7 @@ fn signed(text: &[u8]) -> Option<i64> {
     }
 }
 
-/// Seconds with an optional fraction, cut to nanoseconds, rounded down (row 58).
+/// Seconds with an optional fraction, rounded down to nanoseconds (row 58).
 fn time(text: &[u8]) -> Option<Time> {
     let (negative, text) = text.strip_prefix(b"-").map_or((false, text), |rest| (true, rest));
     let mut parts = text.splitn(2, |&byte| byte == b'.');
@@ -260,6 +266,9 @@ fn time(text: &[u8]) -> Option<Time> {
     let mut nanos: u32 = 0;
     for at in 0..9 {
         nanos = nanos * 10 + fraction.get(at).map_or(0, |digit| u32::from(digit - b'0'));
+    }
+    if negative && fraction.iter().skip(9).any(|&digit| digit != b'0') {
+        nanos += 1;
     }
     Some(match (negative, nanos) {
         (false, nanos) => Time { seconds, nanos },

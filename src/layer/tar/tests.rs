@@ -144,6 +144,11 @@ fn rows_092_and_093_malformed_records_are_refused() {
         let head = Head::new("pax", b'x', body.len() as u64).build();
         refused(&[head, data(body.as_bytes()), file("f", ""), end()]);
     }
+    // Keywords are UTF-8; names of attributes and all values are any bytes.
+    let head = |body: &[u8]| [Head::new("pax", b'x', body.len() as u64).build(), data(body)].concat();
+    refused(&[head(b"6 \xff=b\n"), file("f", ""), end()]);
+    let latin = [&b"26 SCHILY.xattr.user.\xfc=\xe4\xf6\n"[..], b"11 path=\xe4\xf6\n"].concat();
+    assert_eq!(names(&[head(&latin), file("f", ""), end()]), ["\u{fffd}\u{fffd}="]);
     for (key, value) in
         [("size", "-1"), ("size", "1x"), ("size", "99999999999999999999"), ("mtime", "now"), ("uid", "+1")]
     {
@@ -280,6 +285,10 @@ fn row_058_times_round_down() {
         ("0.0000000019", 0, 1),
         ("-3", -3, 0),
         ("5.", 5, 0),
+        ("-0.5", -1, 500_000_000),
+        ("-1.0000000001", -2, 999_999_999),
+        ("-1.9999999991", -2, 0),
+        ("-1.5000000000", -2, 500_000_000),
     ] {
         let archive = [pax(b'x', &[("mtime", text)]), file("f", ""), end()].concat();
         let mut entry = Entry::default();
