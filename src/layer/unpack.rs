@@ -182,6 +182,9 @@ impl Work<'_, '_> {
             tar::Notice::GlobalHeader => self.odd("global PAX header with path, size or linkpath ignored"),
             tar::Notice::SizeIgnored => self.odd(&format!("entry `{path}`: size of an entry without data ignored")),
             tar::Notice::TextualAcl => self.odd(&format!("entry `{path}`: SCHILY.acl record ignored")),
+            tar::Notice::SeveralHeaders => {
+                self.odd(&format!("entry `{path}`: several PAX headers, the last value of each record counts"))
+            }
             tar::Notice::TrailingData => self.odd("data after the end of the archive ignored"),
         }
     }

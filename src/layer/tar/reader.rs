@@ -21,6 +21,8 @@ pub enum Notice {
     SizeIgnored,
     /// Textual ACLs are not applied (row 55).
     TextualAcl,
+    /// Several PAX headers in front of one entry: of each record the last one counts (row 94).
+    SeveralHeaders,
     /// Bytes other than zero after the end of the archive (row 102).
     TrailingData,
 }
@@ -79,6 +81,7 @@ impl<R: BufRead> Reader<R> {
         self.skip_data()?;
         self.overrides.clear();
         self.extensions = 0;
+        let mut extended = false;
         while !self.ended {
             if !self.read_block()? {
                 self.ended = true;
@@ -90,6 +93,9 @@ impl<R: BufRead> Reader<R> {
                 b'x' | b'X' => {
                     let records = self.extension(block.size()?)?;
                     self.overrides.merge(&records, MAX_SEGMENTS)?;
+                    if std::mem::replace(&mut extended, true) {
+                        self.notices.push(Notice::SeveralHeaders);
+                    }
                 }
                 b'g' => {
                     let records = self.extension(block.size()?)?;
@@ -106,6 +112,7 @@ impl<R: BufRead> Reader<R> {
                     self.expect(size);
                     self.skip_data()?;
                     self.overrides.clear();
+                    extended = false;
                 }
                 _ => {
                     self.entry(block, entry)?;

@@ -166,6 +166,16 @@ fn row_094_the_last_of_two_headers_wins_per_key() {
         end(),
     ]);
     assert_eq!(all, ["two=abc"]);
+    let x = || pax(b'x', &[("comment", "c")]);
+    let label = Head::new("label", b'V', 0).build();
+    for (parts, notices) in [
+        (vec![x(), x(), file("f", ""), end()], vec![Notice::SeveralHeaders]),
+        (vec![x(), pax(b'g', &[("comment", "c")]), x(), file("f", ""), end()], vec![Notice::SeveralHeaders]),
+        (vec![x(), file("f", ""), x(), file("g", ""), end()], vec![]),
+        (vec![x(), label, x(), file("g", ""), end()], vec![]),
+    ] {
+        assert_eq!(read(&parts).unwrap().1, notices);
+    }
 }
 
 #[test]

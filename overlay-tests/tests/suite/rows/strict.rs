@@ -1,11 +1,13 @@
-//! Rows 15, 16, 19 and 96 with `--strict`: what is only warned about otherwise.
+//! Rows 15, 16, 19, 55, 94 to 96 and 102 with `--strict`: what is only warned about otherwise.
 
 use overlay_tests::cases;
-use overlay_tests::fixture::{Entry, Image, char_device, dir, file};
+use overlay_tests::fixture::{
+    Entry, Format, Header, Image, Layer, char_device, dir, encode_entry, file, pax_entry, pax_global, pax_record,
+};
 use overlay_tests::harness::{Case, Context};
 
 pub fn cases() -> Vec<Case> {
-    cases![rows_015_016_and_019_strict]
+    cases![rows_015_016_and_019_strict; rows_055_to_102_strict]
 }
 
 fn rows_015_016_and_019_strict(context: &Context) {
@@ -28,4 +30,27 @@ fn rows_015_016_and_019_strict(context: &Context) {
     let layout = context.fresh("layout");
     Image::of([vec![dir("d", 0o755), file("d/.wh.f", "")]]).write_oci(&layout);
     context.rootlay(["load", "--strict", &format!("oci:{}", layout.display())]).ok();
+}
+
+/// What readers of archives disagree about.
+fn rows_055_to_102_strict(context: &Context) {
+    let plain = |entry: &Entry| encode_entry(entry, Format::Pax);
+    let f = || plain(&file("f", ""));
+    let odd: [(Vec<Vec<u8>>, &str); 6] = [
+        (vec![plain(&file("f", "").pax("SCHILY.acl.access", "user::rw-"))], "SCHILY.acl"),
+        (vec![pax_entry(&pax_record("mtime", "1")), pax_entry(&pax_record("mtime", "2")), f()], "several PAX headers"),
+        (vec![pax_global(&pax_record("path", "p")), f()], "global PAX header"),
+        (vec![f(), Header::ustar().name("link").typeflag(b'2').linkname("f").size(1).finish()], "`link`"),
+        (vec![f(), Header::ustar().name("dir").typeflag(b'5').size(512).finish()], "`dir`"),
+        (vec![f(), vec![0; 1024], b"more".to_vec()], "after the end of the archive"),
+    ];
+    for (pieces, words) in odd {
+        let layout = context.fresh("layout");
+        Image::of([Layer::raw(pieces.concat())]).write_oci(&layout);
+        let source = format!("oci:{}", layout.display());
+        context.refuse_load(&[words], || context.rootlay(["load", "--strict", &source]));
+        let warned = context.rootlay(["load", &source]).exits(0);
+        let warnings: Vec<&str> = warned.stderr.lines().filter(|line| line.contains(words)).collect();
+        assert!(matches!(warnings[..], [line] if line.starts_with("Warning: ")), "{}", warned.stderr);
+    }
 }
