@@ -48,6 +48,11 @@ impl<R> Decoder<R> {
 }
 
 impl<R: BufRead> Decoder<R> {
+    /// Whether zeros followed a gzip stream, which are no part of it (row 111); known at the end.
+    pub fn is_padded(&self) -> bool {
+        matches!(self, Self::Gzip(decoder) if decoder.is_padded())
+    }
+
     /// Chooses by the first bytes: what the input gives first has to be [`MAGIC`](super::MAGIC) bytes or more, unless it is
     /// shorter.
     pub fn new(mut input: R, zstd_window_log: u32) -> Result<Self> {

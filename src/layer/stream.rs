@@ -29,6 +29,8 @@ pub struct StreamOptions<'a> {
     pub zstd_window_log: u32,
     /// Stops the work by its error.
     pub check: Check<'a>,
+    /// Receives warnings.
+    pub warn: &'a (dyn Fn(&str) + Sync),
 }
 
 /// Runs `consume` over the uncompressed bytes of `blob`. `consume` must read to the end: the diff ID covers it all.
@@ -186,6 +188,9 @@ impl<'a> Uncompressed<'a> {
             }
         };
         self.ended = chunk.as_ref().is_none_or(|chunk| chunk.len() < chunks::SIZE);
+        if self.ended && self.decoder.is_padded() {
+            (self.options.warn)("zeros after the end of the gzip stream ignored");
+        }
         self.total += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
         if self.total > self.options.max_bytes {
             let message = format!("layer has more than {} bytes uncompressed", self.options.max_bytes);

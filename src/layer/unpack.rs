@@ -65,18 +65,19 @@ pub fn unpack(
     claims: &Claims<'_>,
     options: &UnpackOptions<'_>,
 ) -> Result<Unpacked> {
+    let warnings = AtomicUsize::new(0);
+    let warn = |message: &str| match warnings.fetch_add(1, Ordering::Relaxed) {
+        at if at < MAX_WARNINGS => (options.warn)(message),
+        MAX_WARNINGS => (options.warn)("more warnings about this layer are not shown"),
+        _ => {}
+    };
     let stream = StreamOptions {
         expected: claims.diff_id.cloned(),
         blob: claims.blob.cloned(),
         max_bytes: options.limits.bytes,
         zstd_window_log: options.limits.zstd_window_log,
         check: options.check,
-    };
-    let warnings = AtomicUsize::new(0);
-    let warn = |message: &str| match warnings.fetch_add(1, Ordering::Relaxed) {
-        at if at < MAX_WARNINGS => (options.warn)(message),
-        MAX_WARNINGS => (options.warn)("more warnings about this layer are not shown"),
-        _ => {}
+        warn: &warn,
     };
     let ((tree, paths, records), diff_id, compression) = run(blob, &stream, |input| {
         let writer = Writer::new(diff, &warn)?;

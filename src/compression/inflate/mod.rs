@@ -37,6 +37,8 @@ pub struct Gunzip<R> {
     /// Bytes of the current member that are in its sum.
     produced: u64,
     hasher: Hasher,
+    /// Zeros followed the last member.
+    padded: bool,
 }
 
 /// What comes next in the input.
@@ -87,7 +89,13 @@ impl<R: BufRead> Gunzip<R> {
             last: false,
             produced: 0,
             hasher: Hasher::new(),
+            padded: false,
         }
+    }
+
+    /// Whether zeros followed the last member; known at the end.
+    pub fn is_padded(&self) -> bool {
+        self.padded
     }
 
     /// Decodes into `out[at..]`, up to its end or the end of the stream; gives the number of bytes, 0 at the end.
@@ -211,6 +219,7 @@ impl<R: BufRead> Gunzip<R> {
                 _ => {}
             }
         }
+        self.padded = true;
         self.state = State::End;
         Ok(())
     }

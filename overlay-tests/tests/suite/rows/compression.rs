@@ -13,6 +13,7 @@ pub fn cases() -> Vec<Case> {
     cases![
         row_110_several_gzip_members;
         row_111_bytes_after_gzip;
+        row_111_padding_is_warned_about;
         row_112_gzip_headers;
         row_112_corrupt_gzip;
         row_113_truncated_streams;
@@ -59,6 +60,17 @@ fn row_111_bytes_after_gzip(context: &Context) {
     refused(context, media::LAYER_GZIP, |tar| [gzip(tar), vec![0; 100], b"garbage".to_vec()].concat());
     refused(context, media::LAYER_GZIP, |tar| [gzip(tar), vec![0x1f]].concat());
     refused(context, media::LAYER_GZIP, |tar| [gzip(tar), vec![0x1f, 0x8b]].concat());
+}
+
+fn row_111_padding_is_warned_about(context: &Context) {
+    let load = |function: fn(&[u8]) -> Vec<u8>| {
+        let layer = Layer::of(&[file("f", "content")]).compressed(Compression::Custom(media::LAYER_GZIP, function));
+        context.try_load(&Image::of([layer])).1.exits(0).stderr
+    };
+    assert_eq!(load(gzip), "");
+    std::fs::remove_dir_all(context.root()).unwrap();
+    let padded = load(|tar| [gzip(tar), vec![0; 3]].concat());
+    assert!(padded.starts_with("Warning: ") && padded.contains("zeros after the end of the gzip stream"), "{padded}");
 }
 
 fn row_112_gzip_headers(context: &Context) {
