@@ -186,7 +186,7 @@ impl Store {
             Err(error) if error.errno() == Errno::ENOENT => Ok(()),
             result => result,
         };
-        match self.staging.open_dir(name) {
+        match self.staging.open_dir_to_empty(name) {
             Ok(dir) => {
                 for entry in dir.entries()? {
                     if entry.name != LEASE {

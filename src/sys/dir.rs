@@ -14,6 +14,9 @@ use super::errno::{SysError, SysResult};
 /// Policy of every lookup below a handle: nothing above it, no symlink anywhere (`openat2(2)`).
 const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 
+/// Policy of what is removed: no other mount either. What lies there belongs to somebody else.
+const SAME_MOUNT: ResolveFlags = BENEATH.union(ResolveFlags::NO_XDEV);
+
 /// An open directory.
 ///
 /// Names and relative paths are bytes. A path may have several components, all of them below the handle and
@@ -52,17 +55,27 @@ impl Dir {
 
     /// Opens a directory below this one.
     pub fn open_dir(&self, path: &[u8]) -> SysResult<Self> {
-        self.open_at(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).map(Self)
+        self.open_at(path, OFlags::RDONLY | OFlags::DIRECTORY, BENEATH).map(Self)
+    }
+
+    /// Opens a directory below this one to remove what is in it: `EBUSY` where something is mounted. Where `openat2` is
+    /// missing only another file system is noticed.
+    pub fn open_dir_to_empty(&self, path: &[u8]) -> SysResult<Self> {
+        let opened = self.open_at(path, OFlags::RDONLY | OFlags::DIRECTORY, SAME_MOUNT).map(Self);
+        opened.map_err(|error| match error.errno() {
+            nix::errno::Errno::EXDEV => SysError::new("openat2", path, Errno::BUSY),
+            _ => error,
+        })
     }
 
     /// Opens a file or directory below this one as a mere place (`O_PATH`).
     pub fn open_path(&self, path: &[u8]) -> SysResult<OwnedFd> {
-        self.open_at(path, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty())
+        self.open_at(path, OFlags::PATH | OFlags::NOFOLLOW, BENEATH)
     }
 
     /// Opens a regular file below this one for reading. A pipe does not block the call.
     pub fn open_file(&self, path: &[u8]) -> SysResult<File> {
-        self.open_at(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty()).map(File::from)
+        self.open_at(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY, BENEATH).map(File::from)
     }
 
     /// Creates a regular file that must not exist yet and opens it for reading and writing.
@@ -98,20 +111,20 @@ impl Dir {
         rustix::fs::openat2(&self.0, ".", OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), BENEATH).is_ok()
     }
 
-    fn open_at(&self, path: &[u8], flags: OFlags, mode: Mode) -> SysResult<OwnedFd> {
+    fn open_at(&self, path: &[u8], flags: OFlags, policy: ResolveFlags) -> SysResult<OwnedFd> {
         let flags = flags | OFlags::CLOEXEC;
         loop {
-            match rustix::fs::openat2(&self.0, path, flags, mode, BENEATH) {
+            match rustix::fs::openat2(&self.0, path, flags, Mode::empty(), policy) {
                 // EAGAIN: a rename elsewhere raced with the lookup; the manual page says to try again.
                 Err(Errno::AGAIN | Errno::INTR) => {}
-                Err(Errno::NOSYS) => return self.open_step_by_step(path, flags, mode),
+                Err(Errno::NOSYS) => return self.open_step_by_step(path, flags, policy),
                 result => return result.map_err(|errno| SysError::new("openat2", path, errno)),
             }
         }
     }
 
     /// What `openat2` does, for kernels before 5.6 and for sandboxes that deny it.
-    fn open_step_by_step(&self, path: &[u8], flags: OFlags, mode: Mode) -> SysResult<OwnedFd> {
+    fn open_step_by_step(&self, path: &[u8], flags: OFlags, policy: ResolveFlags) -> SysResult<OwnedFd> {
         let fail = |errno| SysError::new("openat", path, errno);
         let mut here: Option<OwnedFd> = None;
         let mut names = path.split(|&byte| byte == b'/').filter(|name| !name.is_empty() && *name != b".").peekable();
@@ -119,7 +132,7 @@ impl Dir {
             return Err(fail(Errno::XDEV));
         }
         let Some(_) = names.peek() else {
-            return retry_on_intr(|| rustix::fs::openat(&self.0, c".", flags, mode)).map_err(fail);
+            return retry_on_intr(|| rustix::fs::openat(&self.0, c".", flags, Mode::empty())).map_err(fail);
         };
         while let Some(name) = names.next() {
             let at = here.as_ref().map_or(self.0.as_fd(), AsFd::as_fd);
@@ -128,9 +141,14 @@ impl Dir {
             } else {
                 flags | OFlags::NOFOLLOW
             };
-            here = Some(retry_on_intr(|| rustix::fs::openat(at, name, flags, mode)).map_err(fail)?);
+            here = Some(retry_on_intr(|| rustix::fs::openat(at, name, flags, Mode::empty())).map_err(fail)?);
         }
-        here.ok_or_else(|| fail(Errno::NOENT))
+        let opened = here.ok_or_else(|| fail(Errno::NOENT))?;
+        let device = |fd: BorrowedFd<'_>| rustix::fs::fstat(fd).map(|found| found.st_dev).map_err(fail);
+        if policy.contains(ResolveFlags::NO_XDEV) && device(opened.as_fd())? != device(self.as_fd())? {
+            return Err(fail(Errno::XDEV));
+        }
+        Ok(opened)
     }
 
     /// Creates a directory that must not exist yet. The umask applies.
@@ -279,8 +297,8 @@ impl Dir {
 
     /// Removes a name with everything below it, whatever it is; a missing name is no error.
     ///
-    /// Symlinks are removed, never followed, and mount points below make it fail with `EBUSY`. Depth costs
-    /// neither stack nor descriptors: a deep directory is first moved up beside the top.
+    /// Symlinks are removed, never followed, and mount points below make it fail with `EBUSY`, with what is mounted there
+    /// untouched. Depth costs neither stack nor descriptors: a deep directory is first moved up beside the top.
     pub fn remove_tree(&self, name: &[u8]) -> SysResult<()> {
         use nix::errno::Errno as E;
         match self.remove_file(name) {
@@ -289,7 +307,7 @@ impl Dir {
             Err(error) if error.errno() == E::EISDIR => {}
             Err(error) => return Err(error),
         }
-        let top = self.open_dir(name)?;
+        let top = self.open_dir_to_empty(name)?;
         let mut moved: u64 = 0;
         top.empty(&top, 0, &mut moved)?;
         drop(top);
@@ -316,7 +334,7 @@ impl Dir {
                     }
                 }
                 if depth < MAX_DEPTH {
-                    self.open_dir(&entry.name)?.empty(top, depth + 1, moved)?;
+                    self.open_dir_to_empty(&entry.name)?.empty(top, depth + 1, moved)?;
                     self.remove_dir(&entry.name)?;
                     continue;
                 }
@@ -351,7 +369,7 @@ mod tests {
         for path in [&b"link"[..], b"../etc", b"/etc", b"a/../../etc", b"link/x"] {
             let one = dir.open_dir(path).unwrap_err().errno();
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let two = dir.open_step_by_step(path, flags, Mode::empty()).unwrap_err().errno();
+            let two = dir.open_step_by_step(path, flags, BENEATH).unwrap_err().errno();
             for errno in [one, two] {
                 use nix::errno::Errno as E;
                 assert!(matches!(errno, E::ELOOP | E::EXDEV | E::ENOTDIR), "{path:?}: {errno}");

@@ -15,6 +15,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, Instant};
 
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use overlay_tests::cases;
 use overlay_tests::fixture::{Compression, DockerArchive, Entry, Image, Layer, dir, fifo, file, symlink};
 use overlay_tests::harness::{Case, Context, Need};
@@ -25,6 +26,7 @@ pub fn cases() -> Vec<Case> {
     cases![
         malformed_xz => Need::Tool("xz");
         removal_follows_no_symlinks => Need::WritableViews;
+        removal_enters_no_mounts;
         paths_in_configs_name_nothing => Need::WritableViews;
         files_of_an_image_are_only_content => Need::WritableViews
     ]
@@ -85,6 +87,39 @@ fn removal_follows_no_symlinks(context: &Context) {
     context.load(&Image::of([vec![file("f", "")]]));
     let lines = differences(&before, &read_tree(&outside).unwrap(), Nlink::Compare);
     assert!(lines.is_empty(), "{lines:?}");
+}
+
+/// CVE-2024-23652: what is mounted below something that is removed belongs to somebody else, and stays as it is.
+fn removal_enters_no_mounts(context: &Context) {
+    let outside = context.fresh_dir("outside");
+    fs::create_dir(outside.join("d")).unwrap();
+    fs::write(outside.join("d/f"), "alive").unwrap();
+    let before = read_tree(&outside).unwrap();
+    let id = context.load(&Image::of([vec![file("f", "")]])).image_id;
+    let merged = context.mount(["-w", "--name", "w", &id]);
+    fs::create_dir_all(merged.join("x/y")).unwrap();
+    context.umount(&merged);
+    let root = context.root();
+    let debris = root.join("staging/debris");
+    let below_root = format!(" {}/", root.display());
+    for place in [root.join("views/w/upper/x/y"), debris.clone(), debris.join("diff")] {
+        fs::create_dir_all(&place).unwrap();
+        mount(Some(&outside), &place, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
+        // What cannot be removed is left to the next command.
+        let what = if place.starts_with(&debris) { &["image", "prune", "-f"][..] } else { &["rm", "w"] };
+        context.rootlay(what).ok();
+        context.load(&Image::of([vec![file("g", "")]]));
+        let lines = differences(&before, &read_tree(&outside).unwrap(), Nlink::Compare);
+        assert!(lines.is_empty(), "below {}: {lines:?}", place.display());
+        // The view lies in staging by now.
+        let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        for line in table.lines().filter(|line| line.contains(&below_root)) {
+            umount2(line.split(' ').nth(4).unwrap(), MntFlags::MNT_DETACH).unwrap();
+        }
+    }
+    context.rootlay(["image", "prune", "-f"]).ok();
+    context.load(&Image::of([vec![file("h", "")]]));
+    assert_eq!(fs::read_dir(root.join("staging")).unwrap().count(), 0);
 }
 
 /// CVE-2022-23648, CVE-2024-40635: nothing that a config says becomes a path or an ID of the host.
