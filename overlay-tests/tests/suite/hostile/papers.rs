@@ -4,7 +4,8 @@ use std::fs;
 
 use overlay_tests::cases;
 use overlay_tests::fixture::{
-    DockerArchive, Format, Image, Layer, Layout, dir, encode_entry, file, media, pax_entry, pax_record, sha256,
+    DockerArchive, END_OF_ARCHIVE, Format, Image, Layer, Layout, dir, encode_entry, file, media, pax_entry, pax_record,
+    sha256,
 };
 use overlay_tests::harness::{Case, Context};
 use overlay_tests::tree::names;
@@ -24,7 +25,8 @@ pub fn cases() -> Vec<Case> {
         papers_with_many_images;
         papers_with_many_members;
         papers_with_long_members;
-        papers_that_name_files_of_the_host
+        papers_that_name_files_of_the_host;
+        papers_whose_ids_are_paths
     ]
 }
 
@@ -275,5 +277,36 @@ fn papers_that_name_files_of_the_host(context: &Context) {
     assert_eq!(written.layers[0], sha256(&fs::read("/etc/passwd").unwrap()));
     let source = format!("oci:{}", layout.display());
     context.refuse_load(&["symlink"], || context.rootlay(["load", &source]));
+    canary.is_untouched();
+}
+
+/// CVE-2014-9358: archives of Docker before 1.10, whose IDs it once took for paths.
+fn papers_whose_ids_are_paths(context: &Context) {
+    let canary = super::Canary::over_etc(context);
+    let good = "a".repeat(64);
+    let layer = Layer::of(&[file("passwd", "pwned")]);
+    let load = |place: &str, json: serde_json::Value, named: &str| {
+        let members = [
+            file(format!("{place}/json"), json.to_string()),
+            file(format!("{place}/layer.tar"), layer.tar()),
+            file("repositories", json!({"x": {"1": named}}).to_string()),
+        ];
+        let mut bytes: Vec<u8> = members.iter().flat_map(|member| encode_entry(member, Format::Pax)).collect();
+        bytes.extend(END_OF_ARCHIVE);
+        let path = context.fresh("archive");
+        fs::write(&path, bytes).unwrap();
+        context.rootlay(["load", &format!("docker-archive:{}", path.display())])
+    };
+    for path in ["/etc", "../../../../../../../../etc", "./../../../etc/", ".", ""] {
+        context.refuse_load(&[], || load(path, json!({"id": path}), path));
+        context.refuse_load(&[], || load(&good, json!({"id": good}), path));
+        if !path.is_empty() {
+            context.refuse_load(&[], || load(&good, json!({"id": good, "parent": path}), &good));
+        }
+        // What a layer calls itself is not used at all.
+        load(&good, json!({"id": path}), &good).ok();
+        assert_eq!(names(&context.tree_of_loaded("x:1")), ["passwd"]);
+        context.rootlay(["rmi", "x:1"]).ok();
+    }
     canary.is_untouched();
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use overlay_tests::cases;
-use overlay_tests::fixture::{Image, Written, file};
+use overlay_tests::fixture::{Format, Image, Layer, Written, encode_entry, file, gzip, sha256, zstd_frame};
 use overlay_tests::harness::{Case, Context, StoreListing};
 use overlay_tests::registry::{Bed, Fault, OTHER, Proxy, Registry, noise};
 use serde_json::{Value, json};
@@ -21,6 +21,7 @@ pub fn cases() -> Vec<Case> {
         s13_the_same_pull_twice_at_once;
         s13_a_pull_goes_on_where_another_was_killed;
         foreign_urls_are_never_fetched;
+        refused_layers_end_the_download;
         docker_manifests
     ]
 }
@@ -167,6 +168,39 @@ fn foreign_urls_are_never_fetched(context: &Context) {
     let output = bed.rootlay(["pull", &proxy.name("app:foreign")]);
     assert!(matches!(output.code, 3 | 12), "{} {}", output.code, output.stderr);
     assert!(other.records().is_empty(), "{:?}", other.records());
+}
+
+/// CVE-2021-20291, over the network: who unpacks stops in the middle of a blob that is what its digest says, and who
+/// downloads it must not wait for ever, nor keep a lock.
+fn refused_layers_end_the_download(context: &Context) {
+    let (bed, registry, proxy) = Bed::open(context);
+    let good = noise(1, 4096);
+    let half = |mut blob: Vec<u8>| {
+        blob.truncate(blob.len() / 2);
+        blob
+    };
+    let mut flipped = gzip(good.tar());
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 0xff;
+    let escape = [encode_entry(&file("../x", ""), Format::Pax), good.tar().to_vec()].concat();
+    let garbage = b"garbage".repeat(600_000);
+    for (at, blob) in
+        [half(gzip(good.tar())), half(zstd_frame(good.tar())), flipped, escape, garbage].into_iter().enumerate()
+    {
+        let layout = context.fresh("layout");
+        let image = Image::of([Layer::raw(blob).claiming(sha256(good.tar())), Layer::of(&[file("f", "")])]);
+        let written = image.write_oci(&layout);
+        let blob = |digest: &str| fs::read(layout.join("blobs").join(digest.replace(':', "/"))).unwrap();
+        for digest in written.layers.iter().chain([&written.image_id]) {
+            registry.put_blob("app", &blob(digest));
+        }
+        let media_type = written.manifest["mediaType"].as_str().unwrap();
+        registry.put_manifest("app", &format!("bad{at}"), media_type, &blob(digest(&written)));
+        bed.refuses(["pull", &proxy.name(&format!("app:bad{at}"))], 3, &["layer "]);
+    }
+    registry.publish(&saying("x"), "app:good");
+    bed.pull(&proxy.name("app:good"));
+    assert_eq!(said(context, &proxy.name("app:good")), "x");
 }
 
 fn docker_manifests(context: &Context) {

@@ -13,7 +13,6 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::time::{Duration, Instant};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use overlay_tests::cases;
@@ -21,6 +20,8 @@ use overlay_tests::fixture::{Compression, DockerArchive, Entry, Image, Layer, di
 use overlay_tests::harness::{Case, Context, Need};
 use overlay_tests::tree::{Nlink, differences, names, read_tree};
 use serde_json::json;
+
+use crate::hostile::Canary;
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -32,7 +33,8 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-/// CVE-2021-20291: the decompressor waits for a reader that has gone, and the lock is held for ever.
+/// CVE-2021-20291: the decompressor waits for a reader that has gone, and the lock is held for ever. The next load would wait
+/// for it until the case is ended.
 fn malformed_xz(context: &Context) {
     let noise: Vec<u8> = (0..300_000_u32).map(|n| u8::try_from(n.wrapping_mul(2_654_435_761) >> 24).unwrap()).collect();
     let good = Layer::of(&[file("noise", noise)]).tar().to_vec();
@@ -47,9 +49,7 @@ fn malformed_xz(context: &Context) {
         archive.add_old(&Image::of([layer]), &["x:1"]);
         let path = context.fresh("archive");
         archive.write(&path);
-        let start = Instant::now();
         context.refuse_load(&[], || context.rootlay(["load", &format!("docker-archive:{}", path.display())]));
-        assert!(start.elapsed() < Duration::from_secs(20));
     }
 }
 
@@ -122,11 +122,14 @@ fn removal_enters_no_mounts(context: &Context) {
     assert_eq!(fs::read_dir(root.join("staging")).unwrap().count(), 0);
 }
 
-/// CVE-2022-23648, CVE-2024-40635: nothing that a config says becomes a path or an ID of the host.
+/// CVE-2022-23648, CVE-2022-24769, CVE-2022-2990, CVE-2023-25173, CVE-2024-40635: nothing that a config says becomes a path
+/// or an ID of the host.
 fn paths_in_configs_name_nothing(context: &Context) {
-    let image = Image::of([vec![file("f", "")]]).config(|config| {
+    let canary = Canary::over_etc(context);
+    let user = "4294967296:99999999999999999999";
+    let image = Image::of([vec![file("f", "")]]).config(move |config| {
         config["config"] = json!({
-            "User": "4294967296:99999999999999999999",
+            "User": user,
             "WorkingDir": "/../../../../etc",
             "Volumes": {"/../../etc": {}, "../x": {}, "": {}, "\u{0}": {}},
             "Env": ["PATH=../..", "=", "A\nB=c"],
@@ -136,10 +139,11 @@ fn paths_in_configs_name_nothing(context: &Context) {
     });
     let id = context.load(&image).image_id;
     assert_eq!(names(&context.tree_of_loaded(&id)), ["f"]);
-    context.rootlay(["inspect", &id]).ok();
+    assert_eq!(context.rootlay(["inspect", "--format", "{{.Config.User}}", &id]).ok().trim_end(), user);
     let merged = context.mount(["-w", &id]);
     assert_eq!(names(&read_tree(&merged).unwrap()), ["f"]);
     context.umount(&merged);
+    canary.is_untouched();
 }
 
 /// CVE-2019-14271, CVE-2024-1753, -9341, -9407, -9675, -9676, -11218: no library, user database or pipe of an image is opened.
