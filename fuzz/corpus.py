@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import lzma
+import re
 import tarfile
 import zlib
 from pathlib import Path
@@ -200,6 +201,51 @@ def documents():
     yield "empty", b"{}"
 
 
+def archive(*members):
+    """Names and contents of the target `archive`. "@N" is the digest of a member, "#N" its size, also as a number."""
+    text = lambda content: content if isinstance(content, str) else json.dumps(content, separators=(",", ":"))
+    sized = lambda content: re.sub(r'"(#[0-9])"', r"\1", text(content))
+    return "\0".join(part for name, content in members for part in (name, sized(content))).encode()
+
+
+def archives():
+    config = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": ["sha256:@0"]}}
+    listed = lambda *layers, **more: [{"Config": "@1.json", "RepoTags": ["a:1", "b.example/c:2"], "Layers": [*layers], **more}]
+    old = ("l/layer.tar", "layer"), ("@1.json", config)
+    blob = lambda kind, number: {"mediaType": f"application/vnd.oci.image.{kind}", "digest": f"sha256:@{number}", "size": f"#{number}"}
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": blob("config.v1+json", 1),
+        "layers": [blob("layer.v1.tar", 0)],
+    }
+    name = {"org.opencontainers.image.ref.name": "a:1", "io.containerd.image.name": "docker.io/library/a:1"}
+    index = lambda *entries: {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [*entries]}
+    path = "blobs/sha256/@"
+    blobs = (path + "0", "layer"), (path + "1", config), (path + "2", manifest)
+    top = blob("manifest.v1+json", 2) | {"annotations": name}
+    layout = *blobs, ("index.json", index(top)), ("oci-layout", {"imageLayoutVersion": "1.0.0"})
+    yield "old", archive(*old, ("manifest.json", listed("l/layer.tar")))
+    for kind, target in (("symlink", "../l/layer.tar"), ("outside", "/proc/self/fd/99/canary"), ("upwards", "../../../../../proc/self/fd/99/canary")):
+        yield kind, archive(*old, ("->m/layer.tar", target), ("manifest.json", listed("m/layer.tar")))
+    yield "circle", archive(*old, ("->m", "n"), ("->n", "m"), ("manifest.json", listed("m")))
+    yield "hard-link", archive(*old, ("=>m/layer.tar", "l/layer.tar"), ("manifest.json", listed("m/layer.tar")))
+    yield "hard-link-outside", archive(*old, ("=>m", "../canary"), ("manifest.json", listed("m")))
+    yield "config-outside", archive(*old, ("manifest.json", listed("l/layer.tar", Config="/proc/self/fd/99/canary")))
+    yield "too-many-layers", archive(*old, ("manifest.json", listed("l/layer.tar", "l/layer.tar")))
+    yield "layout", archive(*layout)
+    yield "both", archive(*layout, ("manifest.json", listed(path + "0", Config=path + "1")))
+    nested = {"mediaType": "application/vnd.oci.image.index.v1+json", "digest": "sha256:@3", "size": "#3"}
+    yield "nested", archive(*blobs, (path + "3", index(top, top)), ("index.json", index(nested, top)), layout[-1])
+    yield "wrong-size", archive(*blobs, ("index.json", index(top | {"size": 1})), layout[-1])
+    ids = ["a" * 64, "b" * 64]
+    layer = lambda at, **more: ((f"{ids[at]}/layer.tar", "layer"), (f"{ids[at]}/json", {"id": ids[at], "os": "linux", **more}))
+    names = lambda of: ("repositories", {"a": {"1": of}})
+    yield "oldest", archive(*layer(0), *layer(1, parent=ids[0]), names(ids[1]))
+    yield "oldest-circle", archive(*layer(0, parent=ids[1]), *layer(1, parent=ids[0]), names(ids[1]))
+    yield "oldest-path", archive(*layer(0, parent="../../etc"), names("/etc"))
+
+
 REFERENCES = [
     "busybox", "busybox:1.36", "docker.io/library/busybox:latest", "index.docker.io/a/b", "quay.io/a/b:1.2",
     "localhost/x", "localhost:5000/x:y", "[::1]:5000/a/b", "127.0.0.1:5000/a", f"a/b@{DIGEST}", f"a:t@{DIGEST}",
@@ -309,6 +355,7 @@ TEMPLATES = [
 
 def main():
     targets = {
+        "archive": archives(),
         "layer": layers(),
         "gunzip": streams(),
         "documents": documents(),

@@ -7,10 +7,11 @@ use std::path::Path;
 use crate::cancel::Cancel;
 use crate::chunks;
 use crate::compression::{self, Gunzip, WINDOW};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::layer::{self, Claims, LayerIndex, Limits, Oddities, Places, StackLayer, UnpackOptions};
 use crate::mount::mountinfo;
-use crate::oci::{Algorithm, Digest};
+use crate::oci::{Algorithm, Descriptor, Digest, Reference};
+use crate::source::{self, Candidate, Resolved, SourceSpec};
 use crate::sys::dir::Dir;
 
 pub use crate::layer::{Kind, NameMeans, Node, Shape, count_entries};
@@ -88,6 +89,43 @@ pub fn gunzip(blob: &[u8], input: usize, output: usize) -> io::Result<Vec<u8>> {
         buffer.copy_within(end - at..end, 0);
         buffer[at..].fill(0xa5);
     }
+}
+
+/// One image of an archive.
+#[derive(Debug)]
+pub struct Archived {
+    /// Its names.
+    pub names: Vec<Reference>,
+    /// Its ID.
+    pub id: Digest,
+    /// Its configuration.
+    pub config: Vec<u8>,
+    /// How many diff IDs it has.
+    pub diff_ids: usize,
+    /// The first bytes of its layers, unverified.
+    pub layers: Vec<Vec<u8>>,
+}
+
+/// Opens the archive at `path`, of any kind, and reads its images; those that cannot be read are left out. Of each layer
+/// `most` bytes are read.
+///
+/// # Errors
+/// It is no archive of images.
+pub fn archive(path: &Path, scratch: &Path, most: u64) -> Result<Vec<Archived>> {
+    let source = source::open(&SourceSpec::Path(path.to_owned()), &Dir::open(scratch)?, &Cancel::new())?;
+    let read = |image: Candidate| -> Result<Archived> {
+        let Resolved { manifest, config, config_bytes, .. } = source::resolve(&*source, &image.descriptor, None)?;
+        let layer = |blob: &Descriptor| -> Result<Vec<u8>> {
+            let mut bytes = Vec::new();
+            let content = source.open_blob(blob)?.take(most).read_to_end(&mut bytes);
+            content.map_err(|error| Error::io("read a layer", error))?;
+            Ok(bytes)
+        };
+        let layers = manifest.layers.iter().map(layer).collect::<Result<_>>()?;
+        let (id, diff_ids) = (manifest.config.digest.clone(), config.diff_ids.len());
+        Ok(Archived { names: image.names, id, config: config_bytes, diff_ids, layers })
+    };
+    Ok(source.images()?.into_iter().filter_map(|image| read(image).ok()).collect())
 }
 
 /// Parses a table of mounts; gives how many it has.

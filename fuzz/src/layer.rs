@@ -9,9 +9,7 @@ use std::path::Path;
 use rootlay::fuzzing::{Kind, Node, Shape};
 use walkdir::WalkDir;
 
-/// A descriptor of the directory around everything has this number while a layer is unpacked, so that an absolute
-/// symlink in the corpus, `/proc/self/fd/99`, can point at the canary.
-const DOOR: i32 = 99;
+use crate::DOOR;
 
 /// Paths beyond this cannot be looked at by name.
 const LONGEST: usize = 3000;
