@@ -55,7 +55,7 @@ pub fn resolve(source: &dyn Source, root: &Descriptor, wanted: Option<&Platform>
             let image = Image::read(source, root.clone(), manifest, bytes)?;
             let platform = image.config.platform();
             if let Some(wanted) = wanted.filter(|wanted| wanted.rank(&platform).is_none()) {
-                return Err(Error::new(ErrorKind::NotFound, mismatch(wanted, &platform)));
+                return Err(Error::new(ErrorKind::NotFound, mismatch(root, wanted, &platform)));
             }
             return Ok(image.resolved(None, Vec::new()));
         }
@@ -224,8 +224,9 @@ pub(super) fn platform_of(source: &dyn Source, entry: &Descriptor) -> Result<Opt
 }
 
 /// Docker's words.
-fn mismatch(wanted: &Platform, actual: &Platform) -> String {
-    format!("image was found but does not match the specified platform: wanted {wanted}, actual: {actual}")
+fn mismatch(root: &Descriptor, wanted: &Platform, actual: &Platform) -> String {
+    let why = format!("does not match the specified platform: wanted {wanted}, actual: {actual}");
+    format!("image with reference {} was found but {why}", root.digest)
 }
 
 fn nothing_fits(wanted: &Platform, offered: &[Platform]) -> Error {

@@ -150,13 +150,9 @@ fn s19_a_manifest_alone_is_taken_unless_another_platform_was_asked_for() {
     assert!(resolve(&*source, &root, None).unwrap().index.is_none());
     assert_eq!(layer_for(&*source, &root, "linux/s390x").unwrap(), "z");
     let error = layer_for(&*source, &root, "linux/amd64").unwrap_err();
-    assert_eq!(
-        (error.kind(), error.to_string()),
-        (
-            ErrorKind::NotFound,
-            "image was found but does not match the specified platform: wanted linux/amd64, actual: linux/s390x".into()
-        )
-    );
+    let why = "was found but does not match the specified platform: wanted linux/amd64, actual: linux/s390x";
+    let expected = format!("image with reference {} {why}", root.digest);
+    assert_eq!((error.kind(), error.to_string()), (ErrorKind::NotFound, expected));
 }
 
 #[test]
