@@ -63,11 +63,13 @@ pub struct ImagesArgs {
 pub fn run(args: &ImagesArgs, host: &Host, out: &mut Output) -> Outcome {
     let pairs = filters::pairs("-f, --filter", &args.filters)?;
     let mut filters = ImageFilters::new(&pairs, SystemTime::now())?;
-    if let Some(pattern) = &args.pattern {
+    // Docker takes no pattern for no pattern.
+    let pattern = args.pattern.as_ref().filter(|pattern| !pattern.is_empty());
+    if let Some(pattern) = pattern {
         filters.add_reference(pattern)?;
     }
     let images = host.open()?.images_where(&filters)?;
-    if let Some(pattern) = args.pattern.as_ref().filter(|_| images.is_empty()) {
+    if let Some(pattern) = pattern.filter(|_| images.is_empty()) {
         hint(pattern, host);
     }
     let own = args.format.clone().filter(|format| !format.is_empty());

@@ -143,6 +143,7 @@ fn beside_docker_listings(context: &Context) {
         "docker images alpine",
         "docker images alpine:latest",
         "docker images alpine:gone",
+        "docker images ''",
         "docker images 'al*'",
         "docker images '*/*'",
         "docker images registry.example:5000/team/app",
