@@ -97,6 +97,7 @@ fn hint(topic: Topic, kind: ErrorKind) -> Option<&'static str> {
         (Pushing | Saving | Mounting | Images | RemovingImages, ErrorKind::NotFound) => {
             Some("`rootlay images` lists the images that are here")
         }
+        (Loading, ErrorKind::NotFound) => Some("`rootlay pull` takes images from registries"),
         (Remounting | Unmounting | RemovingViews, ErrorKind::NotFound) => Some("`rootlay mounts` lists the views"),
         (Unmounting, ErrorKind::InUse) => Some("`rootlay umount --lazy` detaches a view that is in use"),
         (RemovingImages, ErrorKind::InUse) => Some("`rootlay mounts` lists the views that use images"),
@@ -123,6 +124,12 @@ mod tests {
         assert_eq!(found, ["`rootlay mounts` lists the views"]);
         assert!(hints(&[missing(true)], Some(Topic::RemovingImages)).is_empty());
         assert!(hints(&[missing(false)], None).is_empty());
+    }
+
+    #[test]
+    fn who_loads_what_is_not_here_is_told_of_registries() {
+        let missing = [Told::from(Error::new(ErrorKind::NotFound, "x"))];
+        assert_eq!(hints(&missing, Some(Topic::Loading)), ["`rootlay pull` takes images from registries"]);
     }
 
     #[test]
