@@ -13,7 +13,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::{BufRead, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
@@ -27,10 +27,18 @@ use super::records::{Record, Records, What};
 use super::tar::Time;
 use crate::error::{Context, Error, Result};
 use crate::oci::DiffId;
+use crate::sys::dir::Dir;
 use crate::sys::xattr::Xattrs;
 
 /// The format that this version writes.
 const FORMAT: u32 = 1;
+
+/// Its name in the directory of the layer.
+const FILE: &[u8] = b"layer.json";
+
+/// Longest line that is read: an entry repeats two paths and the attributes, all from headers of at most a mebibyte, in
+/// at most three characters for a byte.
+const MAX_LINE: u64 = 64 << 20;
 
 /// What can be said of a layer without its entries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +70,13 @@ pub struct LayerIndex {
     pub records: Records,
 }
 
+impl Summary {
+    /// Reads only the first line of the file in the directory of a layer.
+    pub fn of_layer(layer: &Dir) -> Result<Self> {
+        LayerIndex::read_summary(&mut BufReader::new(layer.open_file(FILE)?))
+    }
+}
+
 impl LayerIndex {
     /// Writes the file's content.
     pub fn write_to(&self, out: &mut impl Write) -> Result<()> {
@@ -75,10 +90,15 @@ impl LayerIndex {
         Ok(())
     }
 
+    /// Reads the file in the directory of a layer.
+    pub fn of_layer(layer: &Dir) -> Result<Self> {
+        Self::read_from(&mut BufReader::with_capacity(1 << 17, layer.open_file(FILE)?))
+    }
+
     /// Reads only the first line.
-    pub fn read_summary(input: &mut impl BufRead) -> Result<Summary> {
+    fn read_summary(input: &mut impl BufRead) -> Result<Summary> {
         let mut line = Vec::new();
-        input.read_until(b'\n', &mut line).map_err(Error::from)?;
+        next_line(input, &mut line)?;
         let summary: Summary = serde_json::from_slice(&line).map_err(|error| damaged(&format!("summary: {error}")))?;
         if summary.format != FORMAT {
             return Err(damaged(&format!("expected format {FORMAT}, got {}", summary.format)));
@@ -92,9 +112,11 @@ impl LayerIndex {
         let mut index = Self { summary, paths: PathTable::new(u64::MAX), records: Records::default() };
         let mut line = Vec::new();
         for number in 2_u64.. {
-            line.clear();
-            if input.read_until(b'\n', &mut line).map_err(Error::from)? == 0 {
+            if !next_line(input, &mut line)? {
                 break;
+            }
+            if index.records.len() as u64 == index.summary.entries {
+                return Err(damaged(&format!("expected {} entries, got more", index.summary.entries)));
             }
             index.take(&line).context(|| format!("layer index, line {number}"))?;
         }
@@ -256,6 +278,16 @@ impl Serialize for Line<'_> {
         }
         line.end()
     }
+}
+
+/// Reads a line; `false` at the end.
+fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> Result<bool> {
+    line.clear();
+    let got = input.take(MAX_LINE).read_until(b'\n', line).map_err(Error::from)?;
+    if got as u64 == MAX_LINE && line.last() != Some(&b'\n') {
+        return Err(damaged(&format!("a line of more than {MAX_LINE} bytes")));
+    }
+    Ok(got > 0)
 }
 
 fn damaged(why: &str) -> Error {

@@ -1,7 +1,5 @@
 //! History: how an image was made, step by step.
 
-use std::io::BufReader;
-
 use super::{Rootlay, images, lowers};
 use crate::error::Result;
 use crate::layer::LayerIndex;
@@ -66,7 +64,7 @@ impl Rootlay {
     /// Everything that is known of an unpacked layer.
     pub(super) fn layer_index(&self, id: &DiffId) -> Result<LayerIndex> {
         let layer = self.store.open_committed(Kind::Layer, &id.0)?.ok_or_else(|| lowers::missing(id))?;
-        LayerIndex::read_from(&mut BufReader::with_capacity(1 << 17, layer.open_file(b"layer.json")?))
+        LayerIndex::of_layer(&layer)
     }
 }
 

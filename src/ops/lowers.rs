@@ -1,7 +1,6 @@
 //! From a stack of layers to the directories that are mounted for it.
 
 use std::collections::HashMap;
-use std::io::BufReader;
 use std::path::PathBuf;
 
 use crate::cancel::Cancel;
@@ -128,8 +127,7 @@ pub(super) fn missing(id: &DiffId) -> Error {
 }
 
 pub(super) fn summary(layer: &Dir, id: &DiffId) -> Result<Summary> {
-    let file = layer.open_file(b"layer.json").map_err(Error::from);
-    file.and_then(|file| LayerIndex::read_summary(&mut BufReader::new(file))).context(|| format!("layer {id}"))
+    Summary::of_layer(layer).context(|| format!("layer {id}"))
 }
 
 impl Workspace<'_> {
@@ -247,8 +245,7 @@ impl Workspace<'_> {
     }
 
     fn read(&self, id: &DiffId) -> Result<LayerIndex> {
-        let file = self.layer(id)?.open_file(b"layer.json")?;
-        LayerIndex::read_from(&mut BufReader::with_capacity(1 << 17, file))
+        LayerIndex::of_layer(&self.layer(id)?)
     }
 
     /// Everything that has to be mounted for a stack, its correction and merged layers made where they are missing.

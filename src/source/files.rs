@@ -51,15 +51,15 @@ impl Files for DirFiles {
         let file = match self.0.open_file(path.as_bytes()) {
             Ok(file) => file,
             Err(error) if error.errno() == Errno::ENOENT => return Ok(None),
+            Err(error) if error.is_not_a_file() => {
+                return Err(Error::refused(format!("{name} is not a regular file")));
+            }
             Err(error) if matches!(error.errno(), Errno::ELOOP | Errno::EXDEV | Errno::ENOTDIR) => {
                 return Err(Error::refused(format!("{name} is or lies below a symlink, which is not followed")));
             }
             Err(error) => return Err(error.into()),
         };
         let metadata = file.metadata().map_err(|error| SysError::from_io("fstat", path.as_bytes(), &error))?;
-        if !metadata.is_file() {
-            return Err(Error::refused(format!("{name} is not a regular file")));
-        }
         Ok(Some(Found { size: metadata.len(), content: Box::new(file) }))
     }
 }

@@ -4,7 +4,6 @@
 //! image without a tag is an entry without that.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
@@ -70,8 +69,10 @@ impl Store {
     }
 }
 
-fn changed(dir: &Dir, name: &[u8]) -> Result<SystemTime> {
-    Ok(dir.open_file(name)?.metadata()?.modified()?)
+/// When something was changed last: seconds and nanoseconds.
+fn changed(dir: &Dir, name: &[u8]) -> Result<(i64, u64)> {
+    let stat = dir.stat(name)?;
+    Ok((stat.st_mtime, stat.st_mtime_nsec))
 }
 
 /// The index of the images: tags in their order, of two platforms the host's first; then images without a tag.

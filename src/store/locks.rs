@@ -67,6 +67,10 @@ impl Store {
             let name = String::from_utf8_lossy(&entry.name);
             let file = match self.locks.open_file(&entry.name) {
                 Err(error) if error.errno() == Errno::ENOENT => continue,
+                Err(error) if error.is_not_a_file() => {
+                    self.locks.remove_tree(&entry.name)?;
+                    continue;
+                }
                 result => result?,
             };
             if lock::try_lock(&file, Mode::Exclusive, &name)? && is_named(&self.locks, &name, &file)? {

@@ -85,7 +85,8 @@ impl Store {
                 let name = String::from_utf8_lossy(&entry.name);
                 let Ok(blob) = format!("{algorithm}:{name}").parse::<Digest>() else { continue };
                 let file = match dir.open_file(&entry.name) {
-                    Err(error) if error.errno() == Errno::ENOENT => continue,
+                    // What is no file is no download.
+                    Err(error) if error.errno() == Errno::ENOENT || error.is_not_a_file() => continue,
                     result => result?,
                 };
                 // Whoever begins to go on with it in this moment waits and looks again.

@@ -128,7 +128,9 @@ impl Store {
             let lease = match self.staging.open_dir(&entry.name).and_then(|dir| dir.open_file(LEASE)) {
                 Ok(file) => file,
                 // Killed before it had a lease, or no staging directory at all. The deleters remove the lease last.
-                Err(error) if matches!(error.errno(), Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => {
+                Err(error)
+                    if matches!(error.errno(), Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::EISDIR) =>
+                {
                     leases.dead.push((entry.name, None));
                     continue;
                 }

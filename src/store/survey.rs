@@ -205,10 +205,10 @@ impl Store {
             Leftover::Lock(_) => self.clear_layer_locks()?,
             Leftover::Download(blob) => {
                 let dir = layout::private_dir(&self.partial, blob.algorithm().as_str())?;
-                if is_directory(&dir, blob.hex().as_bytes()) {
-                    dir.remove_tree(blob.hex().as_bytes())?;
-                } else {
+                if is_file(&dir, blob.hex().as_bytes()) {
                     self.cut_partial(blob, 0)?;
+                } else {
+                    dir.remove_tree(blob.hex().as_bytes())?;
                 }
             }
             Leftover::Use(image) => {
@@ -225,7 +225,8 @@ fn is_idle(dir: &Dir, name: &[u8], lease: &[u8]) -> Result<bool> {
     let path = if lease.is_empty() { name.to_vec() } else { [name, b"/", lease].concat() };
     let file: File = match dir.open_file(&path) {
         Ok(file) => file,
-        Err(error) if matches!(error.errno(), Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => {
+        // Nobody holds a lock on something else.
+        Err(error) if matches!(error.errno(), Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::EISDIR) => {
             return Ok(dir.exists(name)?);
         }
         Err(error) => return Err(error.into()),
@@ -236,6 +237,6 @@ fn is_idle(dir: &Dir, name: &[u8], lease: &[u8]) -> Result<bool> {
     if lease.is_empty() { is_named(dir, &String::from_utf8_lossy(name), &file) } else { Ok(true) }
 }
 
-fn is_directory(dir: &Dir, name: &[u8]) -> bool {
-    dir.stat(name).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+fn is_file(dir: &Dir, name: &[u8]) -> bool {
+    dir.stat(name).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
 }

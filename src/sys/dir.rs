@@ -73,9 +73,10 @@ impl Dir {
         self.open_at(path, OFlags::PATH | OFlags::NOFOLLOW, BENEATH)
     }
 
-    /// Opens a regular file below this one for reading. A pipe does not block the call.
+    /// Opens a regular file below this one for reading. Anything else is refused: a pipe would block whoever reads it, and
+    /// a device has no end.
     pub fn open_file(&self, path: &[u8]) -> SysResult<File> {
-        self.open_at(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY, BENEATH).map(File::from)
+        regular(self.open_at(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY, BENEATH)?, path)
     }
 
     /// Creates a regular file that must not exist yet and opens it for reading and writing.
@@ -94,16 +95,9 @@ impl Dir {
 
     /// Opens a regular file for reading and writing and creates it where it is missing: for lock files.
     pub fn open_or_create_file(&self, name: &[u8], mode: u32) -> SysResult<File> {
-        retry_on_intr(|| {
-            rustix::fs::openat(
-                &self.0,
-                name,
-                OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-                Mode::from_raw_mode(mode),
-            )
-        })
-        .map(File::from)
-        .map_err(|errno| SysError::new("openat", name, errno))
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let opened = retry_on_intr(|| rustix::fs::openat(&self.0, name, flags, Mode::from_raw_mode(mode)));
+        regular(opened.map_err(|errno| SysError::new("openat", name, errno))?, name)
     }
 
     /// Whether the kernel has `openat2(2)`, and no sandbox hides it.
@@ -351,6 +345,15 @@ impl Dir {
     }
 }
 
+/// What was opened, if it is a regular file.
+fn regular(opened: OwnedFd, path: &[u8]) -> SysResult<File> {
+    let stat = retry_on_intr(|| rustix::fs::fstat(&opened)).map_err(|errno| SysError::new("fstat", path, errno))?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(File::from(opened)),
+        _ => Err(SysError::not_a_file(path)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -376,6 +379,17 @@ mod tests {
             }
         }
         dir.open_dir(b"a").unwrap();
+    }
+
+    #[test]
+    fn only_regular_files_are_opened() {
+        let (_temp, dir) = scratch();
+        dir.create_dir(b"dir", 0o755).unwrap();
+        dir.make_node(b"pipe", FileType::Fifo, 0o600, 0).unwrap();
+        for name in [&b"dir"[..], b"pipe"] {
+            assert!(dir.open_file(name).unwrap_err().is_not_a_file());
+            assert!(dir.open_or_create_file(name, 0o600).is_err());
+        }
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub struct SysError {
     call: &'static str,
     object: String,
     errno: Errno,
+    /// The object is of another type than it has to be.
+    other_type: bool,
 }
 
 /// The result of a wrapped system call.
@@ -21,13 +23,23 @@ pub type SysResult<T> = Result<T, SysError>;
 impl SysError {
     /// Records that `call` on `object` failed with `errno`. The object is printed escaped.
     pub fn new(call: &'static str, object: &[u8], errno: rustix::io::Errno) -> Self {
-        Self { call, object: escape(object), errno: Errno::from_raw(errno.raw_os_error()) }
+        Self { call, object: escape(object), errno: Errno::from_raw(errno.raw_os_error()), other_type: false }
+    }
+
+    /// What was opened is no regular file. No call says so: the error number is that of reading a directory.
+    pub fn not_a_file(object: &[u8]) -> Self {
+        Self { call: "fstat", object: escape(object), errno: Errno::EISDIR, other_type: true }
+    }
+
+    /// Whether what was opened is no regular file.
+    pub fn is_not_a_file(&self) -> bool {
+        self.other_type
     }
 
     /// The same for a call of the standard library.
     pub fn from_io(call: &'static str, object: &[u8], error: &io::Error) -> Self {
         let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-        Self { call, object: escape(object), errno }
+        Self { call, object: escape(object), errno, other_type: false }
     }
 
     /// The error number.
@@ -38,7 +50,10 @@ impl SysError {
 
 impl fmt::Display for SysError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { call, object, errno } = self;
+        let Self { call, object, errno, other_type } = self;
+        if *other_type {
+            return write!(f, "\"{object}\" is not a regular file");
+        }
         write!(f, "{call}(\"{object}\"): {errno:?} ({})", errno.desc().to_lowercase())
     }
 }

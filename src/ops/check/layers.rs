@@ -1,7 +1,5 @@
 //! The unpacked layers, and what was computed for stacks.
 
-use std::io::BufReader;
-
 use super::finding::{Found, Severity, Subject, place};
 use super::{Depth, Inspection};
 use crate::error::{Context, Error, ErrorKind, Result};
@@ -174,8 +172,7 @@ fn below(place: &str, file: &[u8]) -> String {
 }
 
 pub(super) fn read_index(dir: &Dir) -> Result<LayerIndex> {
-    let file = dir.open_file(b"layer.json")?;
-    LayerIndex::read_from(&mut BufReader::with_capacity(1 << 17, file)).context(|| "layer.json".to_owned())
+    LayerIndex::of_layer(dir).context(|| "layer.json".to_owned())
 }
 
 fn damaged_index(error: &Error) -> Flaw {

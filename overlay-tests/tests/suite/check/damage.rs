@@ -17,6 +17,7 @@ pub fn cases() -> Vec<Case> {
         files_of_layers;
         other_entries_of_layers;
         records_of_layers;
+        records_of_layers_without_an_end;
         what_was_computed;
         blobs;
         files_for_other_tools;
@@ -37,6 +38,12 @@ pub enum Damage {
     Directory,
     Symlink,
     Plain,
+    /// A pipe, which nobody writes to.
+    Pipe,
+    /// A device whose content has no end.
+    Device,
+    /// Ten gigabytes without a newline, in a hole.
+    Endless,
     Mode,
     Owner,
     Time,
@@ -52,12 +59,12 @@ pub enum Damage {
 }
 
 use Damage::{
-    Attribute, Copied, Directory, Extra, Flip, Mode as ModeOf, Owner, Plain, Remove, Renumber, Symlink, Time, Truncate,
-    Unmark,
+    Attribute, Copied, Device, Directory, Endless, Extra, Flip, Mode as ModeOf, Owner, Pipe, Plain, Remove, Renumber,
+    Symlink, Time, Truncate, Unmark,
 };
 
 const ANY: [Damage; 9] = [Flip, Truncate, Remove, Directory, Symlink, ModeOf, Owner, Time, Attribute];
-const RECORD: [Damage; 5] = [Flip, Truncate, Remove, Directory, Symlink];
+const RECORD: [Damage; 7] = [Flip, Truncate, Remove, Directory, Symlink, Pipe, Endless];
 
 fn gone(path: &Path) {
     if fs::symlink_metadata(path).unwrap().is_dir() {
@@ -94,6 +101,19 @@ pub fn damage(path: &Path, damage: Damage) {
         Plain => {
             gone(path);
             fs::write(path, "a file").unwrap();
+        }
+        Pipe => {
+            gone(path);
+            mknod(path, SFlag::S_IFIFO, Mode::from_bits_truncate(0o600), 0).unwrap();
+        }
+        Device => {
+            gone(path);
+            // As /dev/zero.
+            mknod(path, SFlag::S_IFCHR, Mode::from_bits_truncate(0o600), nix::sys::stat::makedev(1, 5)).unwrap();
+        }
+        Endless => {
+            gone(path);
+            File::create(path).unwrap().set_len(10_000_000_000).unwrap();
         }
         ModeOf => fs::set_permissions(path, Permissions::from_mode(before.mode() ^ 0o001)).unwrap(),
         Owner => lchown(path, Some(before.uid() + 1), None).unwrap(),
@@ -134,7 +154,7 @@ fn each(bench: &Bench<'_>, file: &Path, all: &[Damage]) {
         let named = found.iter().any(|finding| is_it(text(finding, "Path")) && text(finding, "Severity") == "wrong");
         assert!(named, "{what}: not named in {found:#?}");
         // Where a file is not even what it was, whoever reads it may stumble.
-        if matches!(one, Truncate | Remove | Directory | Symlink | Plain) {
+        if matches!(one, Truncate | Remove | Directory | Symlink | Plain | Pipe | Endless) {
             bench.others_work(&what);
         }
         let repaired = check(context, &["--deep", "--repair"]);
@@ -183,13 +203,36 @@ fn records_of_layers(context: &Context) {
     each(&bench, &bench.layer(1), &[Remove, Directory, Symlink, Plain]);
 }
 
+/// Whoever reads them takes neither all memory nor for ever.
+fn records_of_layers_without_an_end(context: &Context) {
+    let bench = Bench::new(context);
+    for one in [Pipe, Device, Endless] {
+        damage(&bench.layer(0).join("layer.json"), one);
+        // So the layers are read for a mount.
+        fs::remove_dir_all(bench.correction()).unwrap();
+        for (line, codes) in [
+            ("mount damaged:1", &[1][..]),
+            ("history damaged:1", &[0, 1]),
+            ("image tree damaged:1", &[0, 1]),
+            ("system check", &[1]),
+        ] {
+            // A gigabyte and a half, of addresses.
+            let output = context.shell(&format!("ulimit -v 1500000; timeout 60 rootlay {line}"));
+            assert!(codes.contains(&output.code), "{one:?}: {line}: {} {}", output.code, output.stderr);
+        }
+        check(context, &["--repair"]).ok();
+        bench.is_sound(&format!("{one:?}"));
+        bench.is_as_the_model_says(&format!("{one:?}"));
+    }
+}
+
 fn what_was_computed(context: &Context) {
     let bench = Bench::new(context);
     let correction = bench.correction();
     each(&bench, &correction.join("diff/e/x"), &ANY);
     each(&bench, &correction.join("diff"), &[Remove, Symlink, ModeOf, Time, Extra]);
     // A mount does not believe these.
-    for one in [Flip, Truncate, Directory, Symlink] {
+    for one in [Flip, Truncate, Directory, Symlink, Pipe, Endless] {
         damage(&correction.join("plan.json"), one);
         let found = findings(context, &[], 0);
         assert!(found.len() == 1 && text(&found[0], "File") == "plan.json", "{one:?}: {found:?}");

@@ -50,7 +50,7 @@ fn image_records_that_contradict_their_documents(context: &Context) {
 fn image_records_that_cannot_be_read(context: &Context) {
     let bench = Bench::new(context);
     context.rootlay(["tag", "damaged:1", "second:name"]).ok();
-    for one in [Damage::Flip, Damage::Truncate, Damage::Directory, Damage::Symlink] {
+    for one in [Damage::Flip, Damage::Truncate, Damage::Directory, Damage::Symlink, Damage::Pipe, Damage::Endless] {
         damage(&bench.record(), one);
         let found = findings(context, &[], 1);
         assert!(found.iter().any(|finding| text(finding, "Name") == bench.written.image_id), "{one:?}: {found:?}");
@@ -79,7 +79,7 @@ fn image_records_that_cannot_be_read(context: &Context) {
 
 fn views_that_hold_nothing(context: &Context) {
     let bench = Bench::new(context);
-    for one in [Damage::Flip, Damage::Truncate, Damage::Remove, Damage::Directory, Damage::Symlink] {
+    for one in [Damage::Flip, Damage::Truncate, Damage::Remove, Damage::Directory, Damage::Symlink, Damage::Pipe] {
         let merged = context.mount(["--name", "broken", "damaged:1"]);
         let record = context.root().join("views/broken/view.json");
         damage(&record, one);
