@@ -3,11 +3,15 @@
 //! It is the XXH3 of the content. Of a sparse file, whose holes may be larger than any disk, it is the XXH3 of what is
 //! not zero: for each block of 4,096 bytes that has another byte, the block's number (64 bits, little endian) and the
 //! block. So it does not matter where a file system has holes.
+//!
+//! The first versions took the XXH3 of the pieces that the archive had of a sparse file: a [`Rule`] of its own, by which
+//! such a file cannot be told from a damaged one.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::{Error, Result};
@@ -23,6 +27,17 @@ const READ: usize = 256 * 1024;
 
 /// Zeros of a hole are hashed up to a file of this size; no layer may have more data.
 const LARGEST: u64 = 1 << 42;
+
+/// What the hash of a sparse file is made of. That of any other file is made of its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// The pieces that the archive had. No record of that time says its rule, nor where the pieces were.
+    #[default]
+    Pieces,
+    /// The blocks that are not zero.
+    Blocks,
+}
 
 /// The hash of a sparse file of this size whose data lies in these runs, sorted.
 pub fn hash_of_runs(
@@ -57,11 +72,12 @@ pub fn hash_of_runs(
     Ok(hash.digest())
 }
 
-/// Whether a file of this size has this hash; `advance` is told of the bytes that are read.
+/// Whether a file of this size has this hash, as far as the rule lets that be told; `advance` is told of the bytes that
+/// are read.
 pub fn has_hash(
     file: &File,
     size: u64,
-    expected: u64,
+    (expected, rule): (u64, Rule),
     check: &dyn Fn() -> Result<()>,
     advance: &dyn Fn(u64),
 ) -> Result<bool> {
@@ -72,6 +88,21 @@ pub fn has_hash(
         if hash(file, size, check, advance)? == Some(expected) {
             return Ok(true);
         }
+    }
+    // Where no byte is zero, the archive had no hole.
+    Ok(rule == Rule::Pieces && has_zero(file, size, check)?)
+}
+
+fn has_zero(file: &File, size: u64, check: &dyn Fn() -> Result<()>) -> Result<bool> {
+    let mut buffer = vec![0; READ];
+    let mut at = 0;
+    while at < size {
+        check()?;
+        let got = read_at(file, &mut buffer, at)?;
+        if got == 0 || buffer[..got].contains(&0) {
+            return Ok(got > 0);
+        }
+        at += got as u64;
     }
     Ok(false)
 }
@@ -136,9 +167,9 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         let content: Vec<u8> = (0..600_000_u32).map(|n| u8::try_from(n % 251).unwrap()).collect();
         file.write_all(&content).unwrap();
-        assert!(has_hash(&file, 600_000, xxh3_64(&content), &|| Ok(()), &|_| {}).unwrap());
+        assert!(has_hash(&file, 600_000, (xxh3_64(&content), Rule::Blocks), &|| Ok(()), &|_| {}).unwrap());
         file.write_all_at(b"x", 300_000).unwrap();
-        assert!(!has_hash(&file, 600_000, xxh3_64(&content), &|| Ok(()), &|_| {}).unwrap());
+        assert!(!has_hash(&file, 600_000, (xxh3_64(&content), Rule::Blocks), &|| Ok(()), &|_| {}).unwrap());
     }
 
     #[test]
@@ -156,10 +187,22 @@ mod tests {
         let runs = [(5_000, 5_003), (4_000_000, 4_000_003)];
         let hash = hash_of_runs(&file, runs.into_iter(), 1 << 40, &|| Ok(())).unwrap();
         assert_eq!(hash, xxh3_64(&blocks));
-        assert!(has_hash(&file, 1 << 40, hash, &|| Ok(()), &|_| {}).unwrap());
+        assert!(has_hash(&file, 1 << 40, (hash, Rule::Blocks), &|| Ok(()), &|_| {}).unwrap());
         file.write_all_at(&vec![0; 100_000], 1_000_000).unwrap();
-        assert!(has_hash(&file, 1 << 40, hash, &|| Ok(()), &|_| {}).unwrap());
+        assert!(has_hash(&file, 1 << 40, (hash, Rule::Blocks), &|| Ok(()), &|_| {}).unwrap());
         file.write_all_at(&[1], 1_000_000).unwrap();
         assert_ne!(sparse(&file, 1 << 40, &|| Ok(()), &|_| {}).unwrap(), Some(hash));
+    }
+
+    /// What the first versions wrote of a sparse file nobody can compute again, so nothing is said of it.
+    #[test]
+    fn by_the_first_rule_only_a_file_without_zeros_is_known_to_be_another() {
+        let file = tempfile::tempfile().unwrap();
+        let has = |pieces: &[u8], size| has_hash(&file, size, (xxh3_64(pieces), Rule::Pieces), &|| Ok(()), &|_| {});
+        file.write_all_at(b"some text", 0).unwrap();
+        assert!(has(b"some text", 9).unwrap());
+        assert!(!has(b"some Text", 9).unwrap());
+        file.write_all_at(b"more", 1_000_000).unwrap();
+        assert!(has(b"some textmore", 1_000_004).unwrap());
     }
 }

@@ -2,7 +2,7 @@
 //! order of the archive.
 //!
 //! ```text
-//! {"format":1,"diff_id":"sha256:…","entries":2,…}
+//! {"format":1,"diff_id":"sha256:…","entries":2,…,"sparse":"blocks"}
 //! ["d","etc",493,0,0,1700000000,0]
 //! ["f","etc/hosts",420,0,0,1700000000,0,220,"9ae16a3b2f90404f",{"user.a":"ff00"}]
 //! ```
@@ -21,6 +21,7 @@ use serde::ser::{SerializeSeq, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::content_hash::Rule;
 use super::metadata::Metadata;
 use super::paths::{PathId, PathTable};
 use super::records::{Record, Records, What};
@@ -57,6 +58,9 @@ pub struct Summary {
     pub opaque_root: bool,
     /// The diff directory is empty and hides nothing: the layer is not mounted.
     pub empty: bool,
+    /// What the hashes of sparse files are made of.
+    #[serde(default)]
+    pub sparse: Rule,
 }
 
 /// All that is known of one unpacked layer.
@@ -109,7 +113,8 @@ impl LayerIndex {
     /// Reads the whole file.
     pub fn read_from(input: &mut impl BufRead) -> Result<Self> {
         let summary = Self::read_summary(input)?;
-        let mut index = Self { summary, paths: PathTable::new(u64::MAX), records: Records::default() };
+        let records = Records::by(summary.sparse);
+        let mut index = Self { summary, paths: PathTable::new(u64::MAX), records };
         let mut line = Vec::new();
         for number in 2_u64.. {
             if !next_line(input, &mut line)? {

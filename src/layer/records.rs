@@ -4,6 +4,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use super::content_hash::Rule;
 use super::metadata::Metadata;
 use super::paths::PathId;
 use crate::error::{Error, Result};
@@ -83,6 +84,8 @@ pub struct Records {
     hasher: DefaultHashBuilder,
     /// Bytes of all sets.
     set_bytes: usize,
+    /// What the hashes of sparse files are made of.
+    sparse: Rule,
 }
 
 /// Most bytes of all different sets of attributes, and of all symlink targets, that are kept in memory.
@@ -92,6 +95,16 @@ const MAX_TEXT_BYTES: usize = 512 << 20;
 impl Records {
     /// No attributes.
     const NONE: u32 = u32::MAX;
+
+    /// None yet, of a layer whose hashes are made by this rule.
+    pub fn by(sparse: Rule) -> Self {
+        Self { sparse, ..Self::default() }
+    }
+
+    /// What the hashes of sparse files are made of.
+    pub fn sparse(&self) -> Rule {
+        self.sparse
+    }
 
     /// How many there are.
     pub fn len(&self) -> usize {

@@ -71,7 +71,7 @@ fn layer(dice: &mut Dice) -> Option<Layer> {
     }
     let (tree, kept) = unpack(&mut paths, &records)?;
     let summary = format!(
-        r#"{{"format":1,"diff_id":"{}","entries":0,"bytes":0,"marks":0,"opaque_root":false,"empty":false}}"#,
+        r#"{{"format":1,"diff_id":"{}","entries":0,"bytes":0,"marks":0,"opaque_root":false,"empty":false,"sparse":"blocks"}}"#,
         DiffId(Digest::of(b""))
     );
     let summary = serde_json::from_str(&summary).unwrap();

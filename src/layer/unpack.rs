@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::batch::NewFile;
 use super::classify::{Classified, Classifier};
 use super::closing::Closing;
+use super::content_hash::Rule;
 use super::crew::Crew;
 use super::data::{Input, fill, is_whole};
 use super::diff_tree::{Before, DiffTree, LinkSource, Placement, Slot};
@@ -111,6 +112,7 @@ pub fn unpack(
         marks: records.iter().filter(|(_, record)| matches!(record.what, What::Whiteout | What::Opaque)).count() as u64,
         opaque_root: tree.is_opaque(PathId::ROOT),
         empty: !tree.is_opaque(PathId::ROOT) && tree.paths(&paths).next().is_none(),
+        sparse: Rule::Blocks,
     };
     Ok(Unpacked { index: LayerIndex { summary, paths, records }, compression })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use super::super::content_hash::Rule;
 use super::super::diff_tree::{DiffTree, Raw, Slot};
 use super::super::difference::{Change, Changes};
 use super::super::flat::Origin;
@@ -39,8 +40,8 @@ pub enum Shape<'a> {
     File {
         /// Bytes, holes included.
         size: u64,
-        /// XXH3 of its data.
-        hash: u64,
+        /// XXH3 of its data, or of the pieces of it that this rule takes.
+        hash: (u64, Rule),
     },
     /// A symlink with its target.
     Symlink(&'a [u8]),
@@ -152,7 +153,7 @@ const WHITEOUT: Node<'static> = Node { shape: Shape::Whiteout, metadata: Metadat
 /// The file, device or symlink that a record makes.
 pub fn content<'a>(records: &'a Records, record: &Record, origin: Origin) -> Result<Node<'a>> {
     let shape = match record.what {
-        What::File { size, hash } | What::Plink { size, hash } => Shape::File { size, hash },
+        What::File { size, hash } | What::Plink { size, hash } => Shape::File { size, hash: (hash, records.sparse()) },
         What::Symlink(text) => Shape::Symlink(records.text(text)),
         What::Device { block, major, minor } => Shape::Device { block, number: (major, minor) },
         What::Fifo => Shape::Fifo,

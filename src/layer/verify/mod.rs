@@ -28,7 +28,7 @@ use self::compare::{Difference, Seen, differences};
 use self::expected::{Expected, ExpectedLayer, Node, Shape, content};
 use self::stored::Scratch;
 use super::Check;
-use super::content_hash::has_hash;
+use super::content_hash::{Rule, has_hash};
 use super::difference::{difference, everything};
 use super::dir_cache::DirCache;
 use super::flat::Origin;
@@ -257,14 +257,14 @@ impl Work<'_> {
         {
             match self.has_content(dir, name, size, hash) {
                 Ok(true) => {}
-                Ok(false) => flaws.push(format!("content: expected the XXH3 {hash:016x}, got another one")),
+                Ok(false) => flaws.push(format!("content: expected the XXH3 {:016x}, got another one", hash.0)),
                 Err(error) => flaws.push(stays(error)?.to_string()),
             }
         }
         Ok(flaws)
     }
 
-    fn has_content(&self, dir: &Dir, name: &[u8], size: u64, hash: u64) -> Result<bool> {
+    fn has_content(&self, dir: &Dir, name: &[u8], size: u64, hash: (u64, Rule)) -> Result<bool> {
         let file: File = dir.open_file(name)?;
         has_hash(&file, size, hash, self.verify.check, self.verify.advance)
     }

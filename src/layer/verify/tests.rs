@@ -4,6 +4,7 @@ use rustix::fs::FileType;
 
 use super::compare::{Seen, differences, is_whiteout};
 use super::expected::{ExpectedLayer, Node, Shape};
+use crate::layer::content_hash::Rule;
 use crate::layer::metadata::Metadata;
 use crate::layer::paths::{PathId, PathTable};
 use crate::layer::records::{Records, What};
@@ -13,7 +14,7 @@ use crate::sys::xattr::Xattrs;
 const METADATA: Metadata = Metadata { mode: 0o640, uid: 1, gid: 2, mtime: Time { seconds: 100, nanos: 5 } };
 
 fn file(xattrs: &[(Vec<u8>, Vec<u8>)]) -> Node<'_> {
-    Node { shape: Shape::File { size: 3, hash: 0 }, metadata: METADATA, xattrs, origin: None }
+    Node { shape: Shape::File { size: 3, hash: (0, Rule::Blocks) }, metadata: METADATA, xattrs, origin: None }
 }
 
 fn directory(opaque: bool, has_whiteouts: bool) -> Node<'static> {
@@ -131,7 +132,7 @@ fn whiteouts_have_two_forms() {
 #[test]
 fn what_a_layer_holds_is_the_fold_of_its_entries() {
     let mut paths = PathTable::new(100);
-    let mut records = Records::default();
+    let mut records = Records::by(Rule::Blocks);
     let mut path = |text: &[u8]| paths.below(PathId::ROOT, text.split(|&byte| byte == b'/')).unwrap();
     let [a, b, gone, dir, shadowed] = [&b"d/a"[..], b"d/b", b"d/gone", b"e", b"e/x"].map(&mut path);
     let content = What::File { size: 1, hash: 7 };
@@ -148,7 +149,7 @@ fn what_a_layer_holds_is_the_fold_of_its_entries() {
     let expected = ExpectedLayer::of(&mut paths, &records).unwrap();
     let diff = &expected.diff;
     let shape = |path: PathId| diff.get(path).map(|node| node.shape);
-    assert_eq!(shape(a), Some(Shape::File { size: 1, hash: 7 }));
+    assert_eq!(shape(a), Some(Shape::File { size: 1, hash: (7, Rule::Blocks) }));
     assert_eq!(shape(a), shape(b));
     assert_eq!(diff.names(diff.get(a).unwrap()), 2);
     assert_eq!(diff.names(diff.get(shadowed).unwrap()), 1);

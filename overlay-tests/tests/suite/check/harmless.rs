@@ -20,6 +20,7 @@ pub fn cases() -> Vec<Case> {
         metadata_that_file_systems_change;
         a_store_on_overlayfs;
         sparse_files;
+        sparse_files_of_the_first_versions;
         a_missing_blob_of_a_layer_is_no_damage;
         other_commands_at_the_same_time
     ];
@@ -163,6 +164,36 @@ fn sparse_files(context: &Context) {
     assert_eq!(check(context, &[]).ok(), "");
     let found = findings(context, &["--deep"], 1);
     assert!(super::text(&found[0], "Problem").starts_with("content: "), "{found:?}");
+    check(context, &["--deep", "--repair"]).ok();
+    assert_eq!(check(context, &["--deep"]).ok(), "");
+}
+
+/// Their hash was made of the pieces in the archive, and the record does not say so.
+fn sparse_files_of_the_first_versions(context: &Context) {
+    let map = SparseMap { size: 1_000_000, pieces: vec![(5_000, b"data".to_vec()), (600_000, vec![7; 10_000])] };
+    let dense = Layer::of(&[file("dense", "some text")]);
+    let written = context.load(&Image::of([Layer::pieces(&[gnu_sparse("sparse", &map)]), dense]));
+    let layer = |number: usize| context.root().join("layers").join(written.diff_ids[number].replace(':', "/"));
+    for number in 0..2 {
+        let record = layer(number).join("layer.json");
+        let text = fs::read_to_string(&record).unwrap();
+        let (summary, entries) = text.split_once('\n').unwrap();
+        let older = summary.replace(",\"sparse\":\"blocks\"", "");
+        assert_ne!(older, summary);
+        let mut entry: serde_json::Value = serde_json::from_str(entries).unwrap();
+        if number == 0 {
+            // Whatever it was: neither the file nor the record has what it was made of.
+            entry[8] = "0123456789abcdef".into();
+        }
+        fs::write(&record, format!("{older}\n{entry}\n")).unwrap();
+    }
+    assert_eq!(check(context, &["--deep"]).ok(), "");
+    damage(&layer(1).join("diff/dense"), Damage::Flip);
+    let found = findings(context, &["--deep"], 1);
+    assert!(super::text(&found[0], "Path").ends_with("diff/dense"), "{found:?}");
+    // A size is a size by any rule.
+    fs::File::options().write(true).open(layer(0).join("diff/sparse")).unwrap().set_len(999_999).unwrap();
+    assert_eq!(findings(context, &["--deep"], 1).len(), 3, "the size and the time of one, the content of the other");
     check(context, &["--deep", "--repair"]).ok();
     assert_eq!(check(context, &["--deep"]).ok(), "");
 }
