@@ -30,7 +30,7 @@ impl DirCache {
     }
 
     /// The directory at a path. No step of the way may be a symlink on disk: the path is a real one.
-    pub fn get(&mut self, paths: &PathTable, path: PathId) -> Result<&Arc<Dir>> {
+    pub fn get(&mut self, paths: &PathTable, path: PathId) -> SysResult<&Arc<Dir>> {
         if path == PathId::ROOT {
             return Ok(&self.root);
         }

@@ -76,7 +76,7 @@ impl<'a> Writer<'a> {
 
     /// The directory that the path is in.
     pub fn parent(&mut self, paths: &PathTable, path: PathId) -> Result<&Arc<Dir>> {
-        self.dirs.get(paths, paths.parent(path))
+        Ok(self.dirs.get(paths, paths.parent(path))?)
     }
 
     /// Makes a directory, to be given to [`Writer::finish_directory`]. Its mode is the usual one until then: nobody else

@@ -28,7 +28,7 @@ use self::compare::{Difference, Seen, differences};
 use self::expected::{Expected, ExpectedLayer, Node, Shape, content};
 use self::stored::Scratch;
 use super::Check;
-use super::content_hash::{Rule, has_hash};
+use super::content_hash::has_hash;
 use super::difference::{difference, everything};
 use super::dir_cache::DirCache;
 use super::flat::Origin;
@@ -38,7 +38,7 @@ use super::records::What;
 use super::stack::{Stack, Wanted};
 use super::unpack::kept_name;
 use crate::cancel::Cancel;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::sys::dir::Dir;
 use crate::sys::errno::{SysError, SysResult};
 use crate::sys::xattr;
@@ -117,7 +117,14 @@ impl Verify<'_> {
             };
             work.flaws.extend(problems.into_iter().map(|problem| Flaw { file: name.clone().into_bytes(), problem }));
         }
-        for entry in aside.entries()?.into_iter().filter(|entry| entry.name.starts_with(b"kept-")) {
+        let entries = match aside.entries() {
+            Ok(entries) => entries,
+            Err(error) => {
+                flaws.push(Flaw { file: Vec::new(), problem: unreadable(error)? });
+                Vec::new()
+            }
+        };
+        for entry in entries.into_iter().filter(|entry| entry.name.starts_with(b"kept-")) {
             let known = expected.kept.iter().any(|&number| kept_name(number).as_bytes() == entry.name);
             if !known {
                 flaws.push(Flaw { file: entry.name, problem: "not in the layer".to_owned() });
@@ -170,23 +177,13 @@ struct Work<'w> {
 impl Work<'_> {
     /// Everything in `diff`.
     fn diff(&mut self, aside: &Dir) -> Result<()> {
-        let diff = match aside.open_dir(b"diff") {
-            Ok(diff) => diff,
-            Err(error) => {
-                self.flaws.push(Flaw::in_diff(b"", unreadable(error)?));
-                return Ok(());
-            }
-        };
+        let Some(diff) = self.readable(PathId::ROOT, aside.open_dir(b"diff"))? else { return Ok(()) };
         let mut dirs = DirCache::new(&diff)?;
         let mut todo = vec![PathId::ROOT];
         while let Some(path) = todo.pop() {
             (self.verify.check)()?;
-            let result = match dirs.get(self.paths, path) {
-                Ok(dir) => self.directory(&Arc::clone(dir), path, &mut todo),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = result {
-                self.flaw(path, stays(error)?.to_string());
+            if let Some(dir) = self.readable(path, dirs.get(self.paths, path).map(Arc::clone))? {
+                self.directory(&dir, path, &mut todo)?;
             }
         }
         Ok(())
@@ -196,20 +193,25 @@ impl Work<'_> {
         self.flaws.push(Flaw::in_diff(&self.paths.text(path), problem));
     }
 
+    /// What was read of a path; if it cannot be read, that is a flaw.
+    fn readable<T>(&mut self, path: PathId, read: SysResult<T>) -> Result<Option<T>> {
+        match read {
+            Ok(read) => Ok(Some(read)),
+            Err(error) => {
+                let problem = unreadable(error)?;
+                self.flaw(path, problem);
+                Ok(None)
+            }
+        }
+    }
+
     fn directory(&mut self, dir: &Dir, path: PathId, todo: &mut Vec<PathId>) -> Result<()> {
         let mut whiteout_files = false;
         let children = self.expected.children(path);
         for &child in children {
             let Some(node) = self.expected.get(child) else { continue };
             let name = self.paths.name(child);
-            let stat = match dir.stat(name) {
-                Ok(stat) => stat,
-                Err(error) => {
-                    let problem = unreadable(error)?;
-                    self.flaw(child, problem);
-                    continue;
-                }
-            };
+            let Some(stat) = self.readable(child, dir.stat(name))? else { continue };
             let kind = FileType::from_raw_mode(stat.st_mode);
             if matches!(node.shape, Shape::Directory { .. }) && kind == FileType::Directory {
                 todo.push(child);
@@ -221,15 +223,16 @@ impl Work<'_> {
             }
         }
         let known: HashSet<&[u8]> = children.iter().map(|&child| self.paths.name(child)).collect();
-        for entry in dir.entries()?.iter().filter(|entry| !known.contains(entry.name.as_slice())) {
+        let Some(entries) = self.readable(path, dir.entries())? else { return Ok(()) };
+        for entry in entries.iter().filter(|entry| !known.contains(entry.name.as_slice())) {
             let text = self.paths.text(path);
             let slash: &[u8] = if text.is_empty() { b"" } else { b"/" };
             let file = [&text, slash, &entry.name].concat();
             self.flaws.push(Flaw::in_diff(&file, "not in the layer".to_owned()));
         }
         let Some(node) = self.expected.get(path) else { return Ok(()) };
-        let mut seen = Seen::of(&dir.stat(b".")?);
-        seen.xattrs = xattr::all_fd(dir)?;
+        let seen = dir.stat(b".").and_then(|stat| Ok(Seen { xattrs: xattr::all_fd(dir)?, ..Seen::of(&stat) }));
+        let Some(seen) = self.readable(path, seen)? else { return Ok(()) };
         for difference in self.compare(node, &seen, 1, whiteout_files)? {
             self.flaw(path, difference.to_string());
         }
@@ -255,7 +258,14 @@ impl Work<'_> {
             && seen.kind == FileType::RegularFile
             && seen.size == size
         {
-            match self.has_content(dir, name, size, hash) {
+            let file: File = match dir.open_file(name) {
+                Ok(file) => file,
+                Err(error) => {
+                    flaws.push(unreadable(error)?);
+                    return Ok(flaws);
+                }
+            };
+            match has_hash(&file, size, hash, self.verify.check, self.verify.advance) {
                 Ok(true) => {}
                 Ok(false) => flaws.push(format!("content: expected the XXH3 {:016x}, got another one", hash.0)),
                 Err(error) => flaws.push(stays(error)?.to_string()),
@@ -264,17 +274,18 @@ impl Work<'_> {
         Ok(flaws)
     }
 
-    fn has_content(&self, dir: &Dir, name: &[u8], size: u64, hash: (u64, Rule)) -> Result<bool> {
-        let file: File = dir.open_file(name)?;
-        has_hash(&file, size, hash, self.verify.check, self.verify.advance)
-    }
-
     fn compare(&mut self, node: &Node<'_>, seen: &Seen, names: u64, whiteout_files: bool) -> Result<Vec<Difference>> {
         let found = differences(node, seen, names, whiteout_files);
         if !found.iter().any(|difference| difference.what.is_up_to_the_file_system()) {
             return Ok(found);
         }
-        let stored = self.scratch.stored(node)?;
+        let stored = match self.scratch.stored(node) {
+            Ok(stored) => stored,
+            // What this file system cannot store at all, it has not changed either.
+            Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(found),
+            // That is no word about the layer.
+            Err(error) => return Err(error.context("make a file to compare with")),
+        };
         Ok(differences(&stored.as_node(node), seen, names, whiteout_files))
     }
 }
@@ -292,7 +303,7 @@ fn unreadable(error: SysError) -> Result<String> {
 /// An error that is about one file only; one that stops everything is given back.
 fn stays(error: Error) -> Result<Error> {
     match error.kind() {
-        crate::error::ErrorKind::Interrupted(_) => Err(error),
+        ErrorKind::Interrupted(_) => Err(error),
         _ => Ok(error),
     }
 }

@@ -1,16 +1,19 @@
 //! What a repair must not do, and what must not disturb it.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::process::Stdio;
 use std::thread::sleep;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use overlay_tests::cases;
 use overlay_tests::harness::{Case, Context};
 use overlay_tests::oracle::apply_stack;
 use overlay_tests::random::Rng;
+use overlay_tests::trace::{Call, Step, trace};
 use overlay_tests::tree::{Nlink, differences, read_tree};
 
 use super::damage::{Damage, damage};
@@ -22,6 +25,7 @@ pub fn cases() -> Vec<Case> {
         a_saved_view_is_mounted_again_over_repaired_layers;
         a_load_leaves_what_a_view_shows;
         a_repair_that_is_killed;
+        what_keeps_a_check_from_comparing_is_no_damage;
         an_interrupted_check
     ]
 }
@@ -101,6 +105,33 @@ fn a_repair_that_is_killed(context: &Context) {
     let lines =
         differences(&apply_stack(&stack()).unwrap(), &context.tree_of_loaded(&bench.written.image_id), Nlink::Compare);
     assert!(lines.is_empty(), "{}", lines.join("\n"));
+}
+
+/// The check makes files to compare with. If it cannot, the layer is as good or bad as before, and nothing is replaced.
+fn what_keeps_a_check_from_comparing_is_no_damage(context: &Context) {
+    let bench = Bench::new(context);
+    damage(&bench.layer(0).join("diff/d/f"), Damage::Time);
+    let inode = || fs::metadata(bench.layer(0)).unwrap().ino();
+    let before = inode();
+    for (call, errno, code, words) in
+        [("mkdirat", Errno::ENOSPC, 1, "no space left"), ("openat", Errno::EPERM, 4, "EPERM")]
+    {
+        for arguments in [&["system", "check"][..], &["system", "check", "--repair"]] {
+            let mut decide = |_: usize, made: &Call| {
+                let fails = made.name == call && made.path.contains("/probe-");
+                if fails { Step::Fail(errno) } else { Step::Go }
+            };
+            let traced = trace(&context.command(arguments), &context.root(), &mut decide);
+            assert!(traced.hit, "{call}: {:?}", traced.calls);
+            let output = traced.output.exits(code);
+            assert_eq!(output.stdout, "", "{call}");
+            assert!(output.one_line().contains(words), "{}", output.stderr);
+            assert_eq!(inode(), before, "{call}: the layer was replaced");
+        }
+    }
+    assert_eq!(findings(context, &[], 1).len(), 1);
+    check(context, &["--repair"]).ok();
+    bench.is_sound("compared");
 }
 
 fn an_interrupted_check(context: &Context) {
