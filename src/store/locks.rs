@@ -38,7 +38,12 @@ impl Drop for LayerLock {
 
 impl Store {
     fn store_lock_file(&self) -> Result<File> {
-        self.locks.open_or_create_file(b"store", 0o600).context(|| "open the store lock".to_owned())
+        let opened = match self.locks.open_or_create_file(b"store", 0o600) {
+            // Who only reads waits for those who change the store through another mount.
+            Err(error) if error.errno() == Errno::EROFS => self.locks.open_file(b"store"),
+            result => result,
+        };
+        opened.context(|| "open the store lock".to_owned())
     }
 
     /// Waits for the shared lock: for those who write a lease.

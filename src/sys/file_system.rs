@@ -12,6 +12,12 @@ pub fn free_bytes(file: impl AsFd) -> SysResult<u64> {
     Ok(statvfs.f_bavail.saturating_mul(statvfs.f_frsize))
 }
 
+/// Whether nothing can be written where this file or directory was found: the mount or the file system is read-only.
+pub fn is_read_only(file: impl AsFd) -> SysResult<bool> {
+    let found = rustix::fs::fstatvfs(file).map_err(|errno| SysError::new("fstatvfs", b".", errno))?;
+    Ok(found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
+}
+
 /// What is left of a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {

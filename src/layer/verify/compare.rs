@@ -179,6 +179,26 @@ pub fn differences(node: &Node<'_>, seen: &Seen, names: u64, whiteout_files: boo
     all
 }
 
+/// Whether a difference may come of storing the file, as far as that is known of file systems: for where it cannot be
+/// tried.
+pub fn is_known_of_file_systems(what: Aspect, node: &Node<'_>, seen: &Seen, whiteout_files: bool) -> bool {
+    let is_acl = |(name, _): &(Vec<u8>, Vec<u8>)| name.starts_with(b"system.posix_acl_");
+    match what {
+        // The mode is part of the list, and a list that says no more than a mode is not stored.
+        Aspect::Mode => node.xattrs.iter().any(is_acl),
+        Aspect::Attributes => {
+            let (missing, extra) = attributes(node, seen, whiteout_files);
+            missing.iter().chain(&extra).all(is_acl)
+        }
+        // Some have 32 bits for the seconds, and nothing for their parts.
+        Aspect::Time => {
+            let seconds = node.metadata.mtime.seconds;
+            i32::try_from(seconds).is_err() || seen.mtime == (seconds, 0)
+        }
+        _ => false,
+    }
+}
+
 /// The attributes that are expected and not there, and those that are there and not expected.
 fn attributes(node: &Node<'_>, seen: &Seen, whiteout_files: bool) -> (Xattrs, Xattrs) {
     let mut expected: Xattrs = node.xattrs.to_vec();

@@ -9,7 +9,7 @@
 //!
 //! Modification times count with their nanoseconds, access times do not. A file system may store other times, modes or
 //! attributes than it is given; where one of those differs, a file that gets the same is made in a scratch directory,
-//! and what became of that counts.
+//! and what became of that counts. On a read-only file system what is known of file systems counts.
 
 mod compare;
 mod expected;
@@ -24,7 +24,7 @@ use std::sync::Arc;
 use nix::errno::Errno;
 use rustix::fs::{FileType, Stat};
 
-use self::compare::{Difference, Seen, differences};
+use self::compare::{Difference, Seen, differences, is_known_of_file_systems};
 use self::expected::{Expected, ExpectedLayer, Node, Shape, content};
 use self::stored::Scratch;
 use super::Check;
@@ -56,8 +56,8 @@ pub enum Content {
 pub struct Verify<'a> {
     /// Whether the content of files is read.
     pub content: Content,
-    /// A directory of ours on the same file system, for what is made to be compared with.
-    pub scratch: &'a Dir,
+    /// A directory of ours on the same file system, for what is made to be compared with; none where nothing can be made.
+    pub scratch: Option<&'a Dir>,
     /// Stops the work by its error.
     pub check: Check<'a>,
     /// Is told of the bytes that were hashed.
@@ -160,7 +160,7 @@ impl Verify<'_> {
     }
 
     fn begin<'w>(&'w self, paths: &'w PathTable, expected: &'w Expected<'w>, flaws: &'w mut Vec<Flaw>) -> Work<'w> {
-        Work { verify: self, paths, expected, scratch: Scratch::new(self.scratch), names: HashMap::new(), flaws }
+        Work { verify: self, paths, expected, scratch: self.scratch.map(Scratch::new), names: HashMap::new(), flaws }
     }
 }
 
@@ -168,7 +168,7 @@ struct Work<'w> {
     verify: &'w Verify<'w>,
     paths: &'w PathTable,
     expected: &'w Expected<'w>,
-    scratch: Scratch<'w>,
+    scratch: Option<Scratch<'w>>,
     /// The inode of what has several names.
     names: HashMap<Origin, (u64, u64)>,
     flaws: &'w mut Vec<Flaw>,
@@ -275,11 +275,15 @@ impl Work<'_> {
     }
 
     fn compare(&mut self, node: &Node<'_>, seen: &Seen, names: u64, whiteout_files: bool) -> Result<Vec<Difference>> {
-        let found = differences(node, seen, names, whiteout_files);
+        let mut found = differences(node, seen, names, whiteout_files);
         if !found.iter().any(|difference| difference.what.is_up_to_the_file_system()) {
             return Ok(found);
         }
-        let stored = match self.scratch.stored(node) {
+        let Some(scratch) = &self.scratch else {
+            found.retain(|difference| !is_known_of_file_systems(difference.what, node, seen, whiteout_files));
+            return Ok(found);
+        };
+        let stored = match scratch.stored(node) {
             Ok(stored) => stored,
             // What this file system cannot store at all, it has not changed either.
             Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(found),

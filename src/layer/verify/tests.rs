@@ -2,7 +2,7 @@
 
 use rustix::fs::FileType;
 
-use super::compare::{Seen, differences, is_whiteout};
+use super::compare::{Aspect, Seen, differences, is_known_of_file_systems, is_whiteout};
 use super::expected::{ExpectedLayer, Node, Shape};
 use crate::layer::content_hash::Rule;
 use crate::layer::metadata::Metadata;
@@ -127,6 +127,22 @@ fn whiteouts_have_two_forms() {
     let node = Node { shape: Shape::Whiteout, ..directory(false, false) };
     assert!(texts(&node, &file).is_empty());
     assert_eq!(texts(&node, &seen(FileType::Directory)), ["type: expected a whiteout, got a directory"]);
+}
+
+#[test]
+fn what_file_systems_are_known_to_store_otherwise() {
+    let acl = [(b"system.posix_acl_access".to_vec(), b"x".to_vec())];
+    let good = seen(FileType::RegularFile);
+    let known = |what, node: &Node<'_>, seen: &Seen| is_known_of_file_systems(what, node, seen, false);
+    let late = Node { metadata: Metadata { mtime: Time { seconds: 1 << 31, nanos: 0 }, ..METADATA }, ..file(&[]) };
+    let labelled = Seen { xattrs: vec![attribute("user.a", "1")], ..good.clone() };
+    assert!(known(Aspect::Mode, &file(&acl), &good) && !known(Aspect::Mode, &file(&[]), &good));
+    assert!(known(Aspect::Attributes, &file(&acl), &good) && !known(Aspect::Attributes, &file(&acl), &labelled));
+    assert!(
+        known(Aspect::Time, &late, &good) && !known(Aspect::Time, &file(&[]), &Seen { mtime: (99, 0), ..good.clone() })
+    );
+    assert!(known(Aspect::Time, &file(&[]), &Seen { mtime: (100, 0), ..good.clone() }));
+    assert!(!known(Aspect::Owner, &file(&acl), &good));
 }
 
 #[test]

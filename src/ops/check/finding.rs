@@ -148,6 +148,18 @@ impl Subject {
         }
     }
 
+    /// What of the store it is, where records name it.
+    pub fn item(&self) -> Option<Item> {
+        Some(match self {
+            Self::Blob(digest) => Item::Blob(digest.clone()),
+            Self::Layer(id) => Item::Dir(Kind::Layer, id.0.clone()),
+            Self::Made(kind, chain) => Item::Dir(*kind, chain.0.clone()),
+            Self::Plan(chain) => Item::Dir(Kind::Correction, chain.0.clone()),
+            Self::Stale(kind, digest) | Self::Commit(kind, digest) => Item::Dir(*kind, digest.clone()),
+            _ => return None,
+        })
+    }
+
     fn name(&self) -> String {
         match self {
             Self::Layer(id) => id.to_string(),

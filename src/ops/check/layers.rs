@@ -89,7 +89,7 @@ impl Inspection<'_> {
 
     fn verify<'v>(&'v self, check: Check<'v>, advance: &'v (dyn Fn(u64) + Sync)) -> Verify<'v> {
         let content = if self.depth == Depth::Deep { Content::Hashed } else { Content::Unread };
-        Verify { content, scratch: &self.scratch, check, advance }
+        Verify { content, scratch: self.scratch.as_ref(), check, advance }
     }
 
     /// Looks at what was computed for stacks. A stack with a damaged layer record is left out: that is told.

@@ -28,8 +28,8 @@ use self::scope::Scope;
 use super::{Privileges, Registries, Rootlay};
 use crate::error::Result;
 use crate::progress::Task;
-use crate::store::Staging;
 use crate::sys::dir::Dir;
+use crate::sys::file_system::is_read_only;
 
 pub use self::finding::{Checked, Finding, Outcome, Severity, Thing};
 
@@ -55,9 +55,8 @@ pub struct CheckRequest<'a> {
 /// One check.
 struct Inspection<'a> {
     rootlay: &'a Rootlay,
-    staging: &'a Staging<'a>,
-    /// For what is made to be compared with.
-    scratch: Dir,
+    /// For what is made to be compared with; none where nothing can be written.
+    scratch: Option<Dir>,
     scope: Scope,
     depth: Depth,
     workers: usize,
@@ -66,38 +65,41 @@ struct Inspection<'a> {
 }
 
 impl Rootlay {
-    /// Checks everything that is in the state root, and repairs it if that is wanted.
+    /// Checks everything that is in the state root, and repairs it if that is wanted. Where the state root is read-only,
+    /// nothing is written.
     ///
     /// # Errors
     /// What keeps the check itself from going on. What is damaged is a finding; what cannot be repaired says why.
     pub fn check(&self, request: &CheckRequest<'_>) -> Result<Checked> {
         let privileges = if request.repair.is_some() { Privileges::UNPACK } else { Privileges::CHECK };
         privileges.check()?;
-        let staging = self.store.stage()?;
-        let scope = Scope::lease(self, &staging)?;
-        let (_, scratch) = staging.new_dir("scratch", 0o700)?;
+        let only_reads = request.repair.is_none() && is_read_only(self.store.root())?;
+        let staging = if only_reads { None } else { Some(self.store.stage()?) };
+        let scope = Scope::lease(self, staging.as_ref())?;
+        let scratch = staging.as_ref().map(|staging| staging.new_dir("scratch", 0o700)).transpose()?;
         let workers = self.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
         let inspection = Inspection {
             rootlay: self,
-            staging: &staging,
-            scratch,
+            scratch: scratch.map(|(_, dir)| dir),
             scope,
             depth: request.depth,
             workers,
             tasks: AtomicUsize::new(0),
             found: Mutex::default(),
         };
-        let checked = inspection.carry_out(request.repair)?;
-        // What lost its name meanwhile, and stayed for this check alone, goes.
-        let leased = inspection.scope.leased;
-        self.store.discard(&staging, &leased)?;
+        let repair = request.repair.zip(staging.as_ref());
+        let checked =
+            inspection.carry_out(repair.map(|(registries, staging)| Repair::new(&inspection, registries, staging)))?;
+        if let Some(staging) = &staging {
+            // What lost its name meanwhile, and stayed for this check alone, goes.
+            self.store.discard(staging, &inspection.scope.leased)?;
+        }
         Ok(checked)
     }
 }
 
 impl Inspection<'_> {
-    fn carry_out(&self, registries: Option<&Registries>) -> Result<Checked> {
-        let mut repair = registries.map(|registries| Repair::new(self, registries));
+    fn carry_out(&self, mut repair: Option<Repair<'_>>) -> Result<Checked> {
         let mut all = Vec::new();
         let mut step = |looks: &[&dyn Fn() -> Result<()>]| {
             looks.iter().try_for_each(|look| look())?;
@@ -113,6 +115,13 @@ impl Inspection<'_> {
         step(&[&|| self.check_records()])?;
         step(&[&|| self.check_strays()])?;
         let Scope { catalog, layers, blobs, views, .. } = &self.scope;
+        if self.scratch.is_none() {
+            // Nothing is leased there: through another mount it may have been removed meanwhile.
+            let now = scope::items(&self.rootlay.store.catalog()?, &self.rootlay.store.views()?);
+            all.retain(|found| {
+                found.subject.item().is_none_or(|item| now.contains(&item) || !self.scope.leased.contains(&item))
+            });
+        }
         let mut findings: Vec<Finding> = all.into_iter().map(|found| found.finding).collect();
         let key = |finding: &Finding| (finding.severity, finding.thing, finding.name.clone(), finding.file.clone());
         findings.sort_by_cached_key(key);

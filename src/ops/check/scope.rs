@@ -38,19 +38,21 @@ pub(super) struct Blob {
     pub document: bool,
 }
 
-fn items(catalog: &Catalog, views: &[View]) -> BTreeSet<Item> {
+pub(super) fn items(catalog: &Catalog, views: &[View]) -> BTreeSet<Item> {
     let images = catalog.images.iter().flat_map(items_of_image);
     let views = views.iter().filter_map(View::record).flat_map(|view| items_of_stack(&view.stack));
     images.chain(views).collect()
 }
 
 impl Scope {
-    /// Reads the records and leases what they name.
-    pub fn lease(rootlay: &Rootlay, staging: &Staging<'_>) -> Result<Self> {
+    /// Reads the records and leases what they name; without a staging directory nothing is leased.
+    pub fn lease(rootlay: &Rootlay, staging: Option<&Staging<'_>>) -> Result<Self> {
         let store = &rootlay.store;
         let mut leased = BTreeSet::new();
         for _ in 0..MAX_TRIES {
-            let named = items(&store.catalog()?, &store.views()?);
+            let (catalog, views) = (store.catalog()?, store.views()?);
+            let named = items(&catalog, &views);
+            let Some(staging) = staging else { return Self::of(rootlay, catalog, views, named) };
             staging.rely_on(named.difference(&leased).cloned())?;
             leased.extend(named);
             // What is named after it was leased stays.

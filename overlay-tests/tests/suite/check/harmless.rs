@@ -5,8 +5,8 @@ use std::process::{Child, Stdio};
 
 use nix::mount::{MsFlags, mount};
 use overlay_tests::cases;
-use overlay_tests::fixture::{Image, Layer, SparseMap, dir, file, gnu_sparse};
-use overlay_tests::harness::{Case, Context};
+use overlay_tests::fixture::{Entry, Image, Layer, SparseMap, dir, file, gnu_sparse};
+use overlay_tests::harness::{Case, Context, StoreListing};
 use overlay_tests::random::random_stack;
 use overlay_tests::tree::read_tree;
 
@@ -19,6 +19,7 @@ pub fn cases() -> Vec<Case> {
         random_stacks;
         metadata_that_file_systems_change;
         a_store_on_overlayfs;
+        a_read_only_file_system;
         sparse_files;
         sparse_files_of_the_first_versions;
         a_missing_blob_of_a_layer_is_no_damage;
@@ -77,7 +78,7 @@ fn random_stacks(context: &Context) {
 }
 
 /// ACLs that are a mode, capabilities, times before 1970 and far in the future, odd names.
-fn metadata_that_file_systems_change(context: &Context) {
+fn metadata() -> Vec<Entry> {
     // Version 2; user::rwx, group::r-x, other::r-x (acl(5), linux/posix_acl_xattr.h).
     let acl = |group: u8| {
         let entry = |tag: u8, permissions: u8| [tag, 0, permissions, 0, 0xff, 0xff, 0xff, 0xff];
@@ -85,7 +86,7 @@ fn metadata_that_file_systems_change(context: &Context) {
     };
     // VFS_CAP_REVISION_2 with CAP_NET_RAW, effective (linux/capability.h).
     let capability = [1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    let entries = vec![
+    vec![
         file("acl", "").mode(0o755).xattr("system.posix_acl_access", acl(5)),
         file("mask", "").mode(0o700).xattr("system.posix_acl_access", acl(7)),
         dir("default", 0o755).xattr("system.posix_acl_default", acl(5)),
@@ -95,7 +96,10 @@ fn metadata_that_file_systems_change(context: &Context) {
         file("future", "").mtime(20_000_000_000, 0),
         file("label", "").xattr("security.selinux", "system_u:object_r:bin_t:s0"),
         file(b"\xff\n %41", "").xattr("user.\u{e4}", ""),
-    ];
+    ]
+}
+
+fn metadata_that_file_systems_change(context: &Context) {
     for place in ["tmpfs", "ext4", "xfs", "btrfs"] {
         let root = if place == "tmpfs" {
             context.root()
@@ -105,11 +109,51 @@ fn metadata_that_file_systems_change(context: &Context) {
             continue;
         };
         let layout = context.fresh("layout");
-        Image::of([entries.clone()]).write_oci(&layout);
+        Image::of([metadata()]).write_oci(&layout);
         let mut load = context.command_on(&root, ["load", &format!("oci:{}", layout.display())]);
         context.output(&mut load).ok();
         let output = context.output(&mut context.command_on(&root, ["system", "check", "--deep"]));
         assert!(output.code == 0 && output.stdout.is_empty(), "{place}: {}{}", output.stdout, output.stderr);
+    }
+}
+
+/// Nothing is written, and nothing is found that was not there before: on a file system of seconds of 32 bits, and on one
+/// that can be written to through another mount.
+fn a_read_only_file_system(context: &Context) {
+    let bound = context.fresh_dir("bound");
+    mount(Some(&bound), &bound, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
+    let small = context.mount_image_with("ext4", &["-I", "128"], "64M");
+    for (place, flags) in [(bound, MsFlags::MS_BIND), (small, MsFlags::empty())] {
+        let root = place.join("root");
+        let run = |arguments: &[&str]| context.output(&mut context.command_on(&root, arguments));
+        let remount = |access: MsFlags| {
+            mount(None::<&str>, &place, None::<&str>, flags | access | MsFlags::MS_REMOUNT, None::<&str>).unwrap();
+        };
+        let layout = context.fresh("layout");
+        let written = Image::of([stack(), vec![metadata()]].concat()).tag("a:1").write_oci(&layout);
+        run(&["load", &format!("oci:{}", layout.display())]).ok();
+        remount(MsFlags::MS_RDONLY);
+        for arguments in [&["system", "check"][..], &["system", "check", "--deep"]] {
+            let output = run(arguments).exits(0);
+            assert_eq!(output.stdout, "", "{}", place.display());
+            assert!(output.stderr.contains("nothing is wrong"), "{}", output.stderr);
+        }
+        remount(MsFlags::empty());
+        let layer = root.join("layers").join(written.diff_ids[0].replace(':', "/"));
+        damage(&layer.join("diff/d/f"), Damage::Flip);
+        damage(&layer.join("diff/empty"), Damage::Mode);
+        remount(MsFlags::MS_RDONLY);
+        let before = StoreListing::read(&root);
+        let output = run(&["system", "check", "--deep", "--quiet"]).exits(1);
+        let named: Vec<&str> =
+            output.stdout.lines().filter_map(|line| line.rsplit_once("/diff/")).map(|(_, file)| file).collect();
+        assert_eq!(named, ["d/f", "empty"], "{}", output.stdout);
+        let refused = run(&["system", "check", "--repair"]).exits(1);
+        assert!(refused.one_line().contains("EROFS"), "{}", refused.stderr);
+        before.assert_unchanged(&root);
+        remount(MsFlags::empty());
+        run(&["system", "check", "--deep", "--repair"]).ok();
+        assert_eq!(run(&["system", "check", "--deep"]).ok(), "");
     }
 }
 

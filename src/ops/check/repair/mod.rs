@@ -31,8 +31,8 @@ pub(super) struct Repair<'a> {
 type Done = Result<String>;
 
 impl<'a> Repair<'a> {
-    pub fn new(inspection: &'a Inspection<'a>, registries: &'a Registries) -> Self {
-        Self { inspection, registries, staging: inspection.staging, damaged: BTreeSet::new() }
+    pub fn new(inspection: &'a Inspection<'a>, registries: &'a Registries, staging: &'a Staging<'a>) -> Self {
+        Self { inspection, registries, staging, damaged: BTreeSet::new() }
     }
 
     /// Repairs what was found, each subject once, and writes down what became of it.
