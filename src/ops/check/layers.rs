@@ -1,5 +1,7 @@
 //! The unpacked layers, and what was computed for stacks.
 
+use std::collections::HashMap;
+
 use super::finding::{Found, Severity, Subject, place};
 use super::{Depth, Inspection};
 use crate::error::{Context, Error, ErrorKind, Result};
@@ -95,11 +97,12 @@ impl Inspection<'_> {
     /// Looks at what was computed for stacks. A stack with a damaged layer record is left out: that is told.
     pub fn check_stacks(&self) -> Result<()> {
         let mut jobs: Vec<(Kind, &ChainId, &[DiffId])> = Vec::new();
+        let wholes = self.scope.wholes();
         for kind in [Kind::Correction, Kind::Merged] {
             let here = self.rootlay.store.committed(kind)?;
-            let needed = |chain: &ChainId| kind == Kind::Correction && self.scope.stacks.contains_key(chain);
-            let parts = self.scope.parts.iter().filter(|(chain, _)| here.contains(&chain.0) || needed(chain));
-            jobs.extend(parts.map(|(chain, stack)| (kind, chain, stack.as_slice())));
+            let needed = |chain: &ChainId| kind == Kind::Correction && wholes.contains(chain);
+            let parts = self.scope.parts().filter(|(chain, _)| here.contains(&chain.0) || needed(chain));
+            jobs.extend(parts.map(|(chain, stack)| (kind, chain, stack)));
         }
         parallel::each(&jobs, self.workers, &self.rootlay.cancel, |&(kind, chain, stack), check| {
             let advance = |_| {};
@@ -124,14 +127,15 @@ impl Inspection<'_> {
             Err(error) => return Ok(vec![wrong(b"", innermost(&error))]),
         };
         let mut found: Vec<Found> = commit(kind, &chain.0, &dir).into_iter().collect();
-        let Some(indexes) = self.indexes(stack) else { return Ok(found) };
+        let Some(known) = self.indexes(stack) else { return Ok(found) };
+        let indexes: Vec<&LayerIndex> = stack.iter().filter_map(|id| known.get(id)).collect();
         let summaries: Vec<Summary> = indexes.iter().map(|index| index.summary.clone()).collect();
         let plan = marks(chain.clone(), &summaries);
         let flaws = if kind == Kind::Merged {
-            let layers: Vec<&LayerIndex> = lowers::plan(stack, &plan).into_iter().map(|at| &indexes[at]).collect();
+            let layers: Vec<&LayerIndex> = lowers::plan(stack, &plan).into_iter().map(|at| indexes[at]).collect();
             verify.merged(&layers, &dir, &self.rootlay.cancel)
         } else {
-            verify.correction(&indexes.iter().collect::<Vec<_>>(), &dir, &self.rootlay.cancel)
+            verify.correction(&indexes, &dir, &self.rootlay.cancel)
         };
         match flaws {
             // A record that was damaged contradicts those of the layers below.
@@ -152,13 +156,19 @@ impl Inspection<'_> {
         Ok(found)
     }
 
-    /// The records of the layers of a stack, if all of them can be read.
-    fn indexes(&self, stack: &[DiffId]) -> Option<Vec<LayerIndex>> {
+    /// The records of the layers of a stack, each once, if all of them can be read.
+    fn indexes<'s>(&self, stack: &'s [DiffId]) -> Option<HashMap<&'s DiffId, LayerIndex>> {
         let read = |id: &DiffId| {
             let dir = self.rootlay.store.open_committed(Kind::Layer, &id.0).ok()??;
             read_index(&dir).ok().filter(|index| index.summary.diff_id == *id)
         };
-        stack.iter().map(read).collect()
+        let mut known = HashMap::new();
+        for id in stack {
+            if !known.contains_key(id) {
+                known.insert(id, read(id)?);
+            }
+        }
+        Some(known)
     }
 }
 

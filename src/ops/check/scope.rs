@@ -21,10 +21,10 @@ pub(super) struct Scope {
     pub named: Keep,
     pub leased: BTreeSet<Item>,
     pub layers: BTreeSet<DiffId>,
-    /// The stacks that have to have their correction layer, by chain ID, with the layers.
-    pub stacks: BTreeMap<ChainId, Vec<DiffId>>,
-    /// Every part of a stack that begins at its base.
-    pub parts: BTreeMap<ChainId, Vec<DiffId>>,
+    /// The stacks that have to have their correction layer.
+    stacks: Vec<Vec<DiffId>>,
+    /// Every part of a stack that begins at its base: which stack it is of, and how many layers it has.
+    parts: BTreeMap<ChainId, (usize, usize)>,
     pub blobs: BTreeMap<Digest, Blob>,
 }
 
@@ -71,13 +71,11 @@ impl Scope {
     fn of(rootlay: &Rootlay, catalog: Catalog, views: Vec<View>, leased: BTreeSet<Item>) -> Result<Self> {
         let records = || views.iter().filter_map(View::record);
         let whole = || catalog.images.iter().map(|image| &image.diff_ids).chain(records().map(|view| &view.stack));
+        let stacks: BTreeSet<&Vec<DiffId>> = whole().filter(|stack| !stack.is_empty()).collect();
+        let stacks: Vec<Vec<DiffId>> = stacks.into_iter().cloned().collect();
         let mut parts = BTreeMap::new();
-        let mut stacks = BTreeMap::new();
-        for stack in whole() {
-            for (chain, length) in store::chains(stack).into_iter().zip(1..) {
-                parts.entry(chain).or_insert_with(|| stack[..length].to_vec());
-            }
-            stacks.extend(ChainId::of(stack).map(|chain| (chain, stack.clone())));
+        for (number, stack) in stacks.iter().enumerate() {
+            parts.extend(store::chains(stack).into_iter().zip(1..).map(|(chain, length)| (chain, (number, length))));
         }
         let mut blobs: BTreeMap<Digest, Blob> = BTreeMap::new();
         let mut know = |digest: &Digest, size: Option<u64>, document: bool| {
@@ -105,6 +103,22 @@ impl Scope {
         let layers = whole().flatten().cloned().collect();
         let named = rootlay.store.named()?;
         Ok(Self { catalog, views, named, leased, layers, stacks, parts, blobs })
+    }
+
+    /// Every part of a stack that begins at its base, with its layers.
+    pub fn parts(&self) -> impl Iterator<Item = (&ChainId, &[DiffId])> {
+        self.parts.keys().filter_map(|chain| Some((chain, self.part(chain)?)))
+    }
+
+    /// The layers of a part of a stack.
+    pub fn part(&self, chain: &ChainId) -> Option<&[DiffId]> {
+        let &(stack, length) = self.parts.get(chain)?;
+        self.stacks.get(stack)?.get(..length)
+    }
+
+    /// The stacks that have to have their correction layer.
+    pub fn wholes(&self) -> BTreeSet<ChainId> {
+        self.stacks.iter().filter_map(|stack| ChainId::of(stack)).collect()
     }
 
     /// Every manifest with its image.

@@ -10,6 +10,8 @@ use overlay_tests::harness::{Case, Context, StoreListing};
 use overlay_tests::random::random_stack;
 use overlay_tests::tree::read_tree;
 
+use serde_json::{Value, json};
+
 use super::damage::{Damage, damage};
 use super::{Bench, check, findings, stack};
 
@@ -23,6 +25,7 @@ pub fn cases() -> Vec<Case> {
         sparse_files;
         sparse_files_of_the_first_versions;
         a_missing_blob_of_a_layer_is_no_damage;
+        a_stack_of_4096_layers_takes_little_memory;
         other_commands_at_the_same_time
     ];
     for (name, file_system) in [
@@ -247,6 +250,58 @@ fn a_missing_blob_of_a_layer_is_no_damage(context: &Context) {
     let bench = Bench::new(context);
     fs::remove_file(bench.blob(&bench.written.layers[1])).unwrap();
     bench.is_sound("without the blob of a layer");
+}
+
+/// As many layers as a stack may have: empty ones, written as docs/on-disk.md says, because loading them takes long.
+fn a_stack_of_4096_layers_takes_little_memory(context: &Context) {
+    use overlay_tests::fixture::{chain_id, sha256};
+    let root = context.root();
+    context.load(&Image::of([Layer::of(&[])]));
+    let make = |folder: &str, digest: &str| {
+        let dir = root.join(folder).join(digest.replace(':', "/"));
+        fs::create_dir_all(dir.join("diff")).unwrap();
+        fs::File::open(dir.join("diff")).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+        fs::write(dir.join("commit.json"), r#"{"boot":""}"#).unwrap();
+        dir
+    };
+    let ids: Vec<String> = (0..4096).map(|number| sha256(format!("layer {number}").as_bytes())).collect();
+    for id in &ids {
+        let summary = json!({
+            "format": 1, "diff_id": id, "entries": 0, "bytes": 0, "marks": 0, "opaque_root": false, "empty": true,
+        });
+        fs::write(make("layers", id).join("layer.json"), format!("{summary}\n")).unwrap();
+    }
+    make("corrections", &chain_id(&ids));
+    let blob = |document: &Value| {
+        let bytes = document.to_string();
+        let digest = sha256(bytes.as_bytes());
+        fs::write(root.join("blobs").join(digest.replace(':', "/")), &bytes).unwrap();
+        (digest, bytes.len())
+    };
+    let (config, manifest) = ("application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.manifest.v1+json");
+    let (image, size) =
+        blob(&json!({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": ids}}));
+    let layer =
+        |id: &String| json!({"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": id, "size": 1024});
+    let (digest, length) = blob(&json!({
+        "schemaVersion": 2,
+        "mediaType": manifest,
+        "config": {"mediaType": config, "digest": image, "size": size},
+        "layers": ids.iter().map(layer).collect::<Vec<_>>(),
+    }));
+    let from = json!({
+        "media_type": manifest, "digest": digest, "size": length, "indexes": [], "layers": ids, "origin": "-",
+        "added": "2024-01-01T00:00:00Z",
+    });
+    let record = json!({
+        "id": image, "platform": {"os": "linux", "architecture": "amd64"}, "diff_ids": ids, "created": null, "size": 0,
+        "manifests": [from], "names": [],
+    });
+    fs::write(root.join("images").join(format!("{}.json", image.replace(':', "/"))), record.to_string()).unwrap();
+    let (output, bytes) = context.measured(["system", "check"]);
+    assert_eq!(output.stdout, "", "{}", output.stderr);
+    assert!(output.stderr.contains("4097 layers"), "{}", output.stderr);
+    assert!(bytes < 96 << 20, "{bytes} bytes");
 }
 
 fn other_commands_at_the_same_time(context: &Context) {

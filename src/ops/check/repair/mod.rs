@@ -122,8 +122,7 @@ impl<'a> Repair<'a> {
 
     /// The layers of a stack, by its chain ID.
     fn stack(&self, chain: &ChainId) -> Result<&'a [DiffId]> {
-        let scope = &self.inspection.scope;
-        scope.parts.get(chain).map(Vec::as_slice).ok_or_else(|| left("no image has this stack any more"))
+        self.inspection.scope.part(chain).ok_or_else(|| left("no image has this stack any more"))
     }
 
     /// The same, unless something was found wrong with one of them: what would be computed might be wrong too.
