@@ -1,5 +1,4 @@
-//! What other files know of an image whose record cannot be read: its manifests are blobs, and `index.json` has its
-//! names.
+//! What is known of an image whose record cannot be read: its manifests are blobs, and `index.json` has its names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +14,9 @@ use crate::oci::{Digest, Document, MAX_DOCUMENT, Manifest, Reference, media_type
 /// The annotation that has the name of an image (image-spec, annotations.md).
 const NAME: &str = "org.opencontainers.image.ref.name";
 
+/// How a record has it that its image is pinned.
+const PINNED: &[u8] = br#""pinned": true"#;
+
 /// What is known of an image.
 #[derive(Debug, Clone, Default)]
 pub struct Remembered {
@@ -22,12 +24,17 @@ pub struct Remembered {
     pub manifests: Vec<ManifestRecord>,
     /// Its names. Whoever else has one keeps it.
     pub names: Vec<Name>,
+    /// What is left of its record says that it is pinned. If not, that part may be what is lost.
+    pub pinned: bool,
 }
 
 impl Store {
     /// Collects what is known of an image without its record.
     pub fn remembered(&self, id: &Digest) -> Result<Remembered> {
-        let mut found = Remembered::default();
+        let record = format!("{}/{}.json", id.algorithm().as_str(), id.hex());
+        let left = self.images.read(record.as_bytes(), layout::FILE_LIMIT).unwrap_or_default();
+        let pinned = left.windows(PINNED.len()).any(|part| part == PINNED);
+        let mut found = Remembered { pinned, ..Remembered::default() };
         let mut indexes: BTreeMap<Digest, Vec<Digest>> = BTreeMap::new();
         for item in self.all_items()? {
             let Item::Blob(digest) = item else { continue };

@@ -1,7 +1,8 @@
 //! Check: whether everything in the state root is as it was made; and repair.
 //!
 //! ```text
-//! lease ─► blobs, layers ─► (repair them) ─► what was computed for stacks ─► records ─► strays ─► (repair those)
+//! lease ─► records that cannot be read ─► (made anew: lease again) ─► blobs, layers ─► (repair them)
+//!       ─► what was computed for stacks ─► records ─► strays ─► (repair those)
 //! ```
 //!
 //! What the records name is leased first, so that nobody removes it meanwhile; the store lock is held only for what
@@ -78,7 +79,7 @@ impl Rootlay {
         let scope = Scope::lease(self, staging.as_ref())?;
         let scratch = staging.as_ref().map(|staging| staging.new_dir("scratch", 0o700)).transpose()?;
         let workers = self.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
-        let inspection = Inspection {
+        let mut inspection = Inspection {
             rootlay: self,
             scratch: scratch.map(|(_, dir)| dir),
             scope,
@@ -88,8 +89,18 @@ impl Rootlay {
             found: Mutex::default(),
         };
         let repair = request.repair.zip(staging.as_ref());
-        let checked =
-            inspection.carry_out(repair.map(|(registries, staging)| Repair::new(&inspection, registries, staging)))?;
+        let mut found = inspection.unreadable();
+        if let Some((registries, staging)) = repair
+            && !found.is_empty()
+        {
+            Repair::new(&inspection, registries, staging).carry_out(&mut found)?;
+            // What the records name that came back is checked like everything else.
+            let leased = std::mem::take(&mut inspection.scope.leased);
+            inspection.scope = Scope::lease(self, Some(staging))?;
+            inspection.scope.leased.extend(leased);
+        }
+        let repair = repair.map(|(registries, staging)| Repair::new(&inspection, registries, staging));
+        let checked = inspection.carry_out(found, repair)?;
         if let Some(staging) = &staging {
             // What lost its name meanwhile, and stayed for this check alone, goes.
             self.store.discard(staging, &inspection.scope.leased)?;
@@ -99,8 +110,7 @@ impl Rootlay {
 }
 
 impl Inspection<'_> {
-    fn carry_out(&self, mut repair: Option<Repair<'_>>) -> Result<Checked> {
-        let mut all = Vec::new();
+    fn carry_out(&self, mut all: Vec<Found>, mut repair: Option<Repair<'_>>) -> Result<Checked> {
         let mut step = |looks: &[&dyn Fn() -> Result<()>]| {
             looks.iter().try_for_each(|look| look())?;
             let mut found = std::mem::take(&mut *self.found.lock().unwrap_or_else(PoisonError::into_inner));

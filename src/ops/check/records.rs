@@ -8,15 +8,20 @@ use crate::error::{Error, Result};
 use crate::oci::{Digest, ImageConfig, MAX_DOCUMENT};
 use crate::ops::lowers;
 use crate::ops::views::innermost;
-use crate::store::{Access, Change, ImageRecord, Item, Kind, Leftover, Misplaced, Reach, View, ViewRecord};
+use crate::store::{Access, Change, ImageRecord, Item, Kind, Leftover, Misplaced, Reach, Unreadable, View, ViewRecord};
 
 impl Inspection<'_> {
+    /// The records of images that cannot be read. What they name is not in the scope.
+    pub fn unreadable(&self) -> Vec<Found> {
+        let wrong = |record: &Unreadable| {
+            let subject = record.id.clone().map_or(Subject::Record, Subject::Image);
+            subject.wrong(record.file.clone(), record.why.clone())
+        };
+        self.scope.catalog.unreadable.iter().map(wrong).collect()
+    }
+
     /// Looks at the records of images and views.
     pub fn check_records(&self) -> Result<()> {
-        for record in &self.scope.catalog.unreadable {
-            let subject = record.id.clone().map_or(Subject::Record, Subject::Image);
-            self.add([subject.wrong(record.file.clone(), record.why.clone())]);
-        }
         for image in &self.scope.catalog.images {
             self.rootlay.cancel.check()?;
             let wrong = |problem: String| Subject::Image(image.id.clone()).wrong(record_place(&image.id), problem);

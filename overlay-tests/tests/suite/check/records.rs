@@ -13,6 +13,8 @@ pub fn cases() -> Vec<Case> {
     cases![
         image_records_that_contradict_their_documents;
         image_records_that_cannot_be_read;
+        what_a_recovered_image_names_is_checked_in_the_same_run;
+        a_pin_of_a_recovered_image;
         views_that_hold_nothing;
         views_that_hold_what_was_written;
         unknown_files_are_named_and_stay;
@@ -75,6 +77,36 @@ fn image_records_that_cannot_be_read(context: &Context) {
     context.rootlay(["rmi", &bench.written.image_id]).ok();
     check(context, &["--repair"]).ok();
     bench.is_sound("without the image");
+}
+
+fn what_a_recovered_image_names_is_checked_in_the_same_run(context: &Context) {
+    let bench = Bench::new(context);
+    damage(&bench.record(), Damage::Truncate);
+    damage(&bench.layer(0).join("diff/d/f"), Damage::Flip);
+    damage(&bench.layer(1), Damage::Remove);
+    damage(&bench.correction().join("diff/e/x"), Damage::Remove);
+    let found = findings(context, &["--deep", "--repair"], 0);
+    for kind in ["image", "layer", "stack"] {
+        assert!(found.iter().any(|finding| text(finding, "Kind") == kind), "{kind}: {found:?}");
+    }
+    bench.is_sound("after one repair");
+    bench.is_as_the_model_says("after one repair");
+}
+
+/// What is left of the record tells it; or nobody knows, and that is said.
+fn a_pin_of_a_recovered_image(context: &Context) {
+    let bench = Bench::new(context);
+    for (one, is_told) in [(Damage::Flip, "; pinned"), (Damage::Truncate, "nobody knows whether it was pinned")] {
+        context.rootlay(["pin", "damaged:1"]).ok();
+        damage(&bench.record(), one);
+        let found = findings(context, &["--repair"], 0);
+        assert!(text(&found[0], "Result").ends_with(is_told), "{one:?}: {found:?}");
+        bench.is_sound("with its record again");
+        if one == Damage::Flip {
+            context.rootlay(["image", "prune", "-af"]).ok();
+            bench.is_as_the_model_says("after `image prune`");
+        }
+    }
 }
 
 fn views_that_hold_nothing(context: &Context) {

@@ -27,7 +27,7 @@ impl Repair<'_> {
     /// A record that cannot be read: its documents are blobs, and `index.json` has its names.
     fn recovered(&self, id: &Digest) -> Done {
         let store = &self.inspection.rootlay.store;
-        let Remembered { manifests, names } = store.remembered(id)?;
+        let Remembered { manifests, names, pinned } = store.remembered(id)?;
         let helps = format!("`rootlay rmi {}` removes it; then pull or load the image again", id.short());
         if manifests.is_empty() {
             return Err(left(&format!("its manifest is not here: {helps}")));
@@ -42,7 +42,7 @@ impl Repair<'_> {
             size: 0,
             manifests,
             names,
-            pinned: false,
+            pinned,
         };
         let record = self.inspection.rebuilt(&record)?;
         let decide = |catalog: &Catalog| {
@@ -55,6 +55,7 @@ impl Repair<'_> {
             return Ok("gone".to_owned());
         }
         let names = if shown.is_empty() { "without a name".to_owned() } else { format!("as {}", shown.join(", ")) };
-        Ok(format!("written anew from its documents, {names}"))
+        let pin = if pinned { "pinned" } else { "nobody knows whether it was pinned" };
+        Ok(format!("written anew from its documents, {names}; {pin}"))
     }
 }
