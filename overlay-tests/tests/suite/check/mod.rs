@@ -1,6 +1,7 @@
 //! `system check`: damage of every kind of file is found, named and repaired, and what is sound is no damage.
 
 mod damage;
+mod disk;
 mod harmless;
 mod origins;
 mod records;
@@ -18,7 +19,7 @@ use overlay_tests::tree::{Nlink, differences, names};
 use serde_json::Value;
 
 pub fn cases() -> Vec<Case> {
-    [damage::cases(), records::cases(), origins::cases(), safety::cases(), harmless::cases()].concat()
+    [damage::cases(), records::cases(), origins::cases(), safety::cases(), disk::cases(), harmless::cases()].concat()
 }
 
 /// A stack with every kind of file, marks, content that only the stack shows, and a correction layer that needs it.

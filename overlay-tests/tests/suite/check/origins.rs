@@ -1,6 +1,7 @@
 //! Where damaged blobs come from again.
 
 use std::fs;
+use std::path::Path;
 
 use overlay_tests::cases;
 use overlay_tests::fixture::Image;
@@ -15,6 +16,7 @@ pub fn cases() -> Vec<Case> {
     cases![
         a_registry => Need::Tool("docker-registry"), Need::Tool("skopeo");
         a_damaged_blob_of_a_sound_layer_goes;
+        pipes_in_the_place_of_an_origin_are_not_opened => Need::Tool("tar");
         documents_come_with_the_next_load
     ]
 }
@@ -70,6 +72,39 @@ fn a_damaged_blob_of_a_sound_layer_goes(context: &Context) {
     context.load(&Image::of(stack()).tag("damaged:1"));
     assert!(blob.exists());
     bench.is_sound("with the blob again");
+}
+
+/// Whoever opens a pipe waits for somebody to write to it.
+fn pipes_in_the_place_of_an_origin_are_not_opened(context: &Context) {
+    let pipe = |path: &Path| nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let layout = context.fresh("layout");
+    let written = Image::of(stack()).tag("damaged:1").write_oci(&layout);
+    let archive = context.fresh("archive");
+    let (from, to) = (layout.to_str().unwrap(), archive.to_str().unwrap());
+    assert_eq!(context.run("tar", &["-C", from, "-cf", to, "."]).code, 0);
+    let blob = |digest: &str| context.root().join("blobs").join(digest.replace(':', "/"));
+    for origin in [format!("oci-archive:{to}"), to.to_owned(), format!("oci:{from}")] {
+        context.rootlay(["load", &origin]).ok();
+        let place = match origin.strip_prefix("oci:") {
+            // The directory stays; what is wanted of it is a pipe.
+            Some(_) => layout.join("blobs").join(written.layers[0].replace(':', "/")),
+            None => archive.clone(),
+        };
+        let aside = context.fresh("aside");
+        fs::rename(&place, &aside).unwrap();
+        pipe(&place);
+        damage(&blob(&written.layers[0]), Damage::Truncate);
+        // The layer is made of it.
+        let layer = context.root().join("layers").join(written.diff_ids[0].replace(':', "/"));
+        damage(&layer.join("diff/d/f"), Damage::Mode);
+        let output = context.shell("timeout 30 rootlay system check --deep --repair");
+        assert_eq!(output.code, 1, "{origin}: {}{}", output.stdout, output.stderr);
+        assert!(output.stdout.contains("not repaired"), "{origin}: {}", output.stdout);
+        fs::rename(&aside, &place).unwrap();
+        check(context, &["--deep", "--repair"]).ok();
+        assert_eq!(check(context, &["--deep"]).ok(), "", "{origin}");
+        context.rootlay(["rmi", "damaged:1"]).ok();
+    }
 }
 
 fn documents_come_with_the_next_load(context: &Context) {

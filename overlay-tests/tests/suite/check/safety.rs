@@ -25,6 +25,8 @@ pub fn cases() -> Vec<Case> {
         a_saved_view_is_mounted_again_over_repaired_layers;
         a_load_leaves_what_a_view_shows;
         a_repair_that_is_killed;
+        a_record_that_comes_back_meanwhile_stays;
+        nothing_is_computed_by_damaged_records;
         what_keeps_a_check_from_comparing_is_no_damage;
         an_interrupted_check
     ]
@@ -105,6 +107,50 @@ fn a_repair_that_is_killed(context: &Context) {
     let lines =
         differences(&apply_stack(&stack()).unwrap(), &context.tree_of_loaded(&bench.written.image_id), Nlink::Compare);
     assert!(lines.is_empty(), "{}", lines.join("\n"));
+}
+
+/// Somebody loads the image again, say, between the look at the record and the repair.
+fn a_record_that_comes_back_meanwhile_stays(context: &Context) {
+    let bench = Bench::new(context);
+    let sound = fs::read(bench.record()).unwrap();
+    damage(&bench.record(), Damage::Truncate);
+    let (mut begun, mut back) = (false, false);
+    let mut decide = |_: usize, call: &Call| {
+        begun |= call.name == "mkdirat" && call.path.contains("/scratch-");
+        // The next one who opens the store lock decides what becomes of the record.
+        if begun && !back && call.path == "locks/store" {
+            fs::write(bench.record(), &sound).unwrap();
+            back = true;
+        }
+        Step::Go
+    };
+    let traced = trace(&context.command(["system", "check", "--repair"]), &context.root(), &mut decide);
+    assert!(back, "{:?}", traced.calls);
+    assert_eq!(traced.output.code, 0, "{}", traced.output.stderr);
+    assert_eq!(fs::read(bench.record()).unwrap(), sound, "the record that came back was replaced");
+    bench.is_sound("with the record that came back");
+}
+
+/// What would be computed might be wrong too, and nobody would find that later.
+fn nothing_is_computed_by_damaged_records(context: &Context) {
+    let bench = Bench::new(context);
+    let record = bench.layer(0).join("layer.json");
+    let text_of_record = fs::read_to_string(&record).unwrap();
+    // The mode of `e`, which the correction layer has too.
+    let wrong = text_of_record.replacen("[\"d\",\"e\",493,", "[\"d\",\"e\",448,", 1);
+    assert_ne!(wrong, text_of_record);
+    fs::write(&record, wrong).unwrap();
+    fs::remove_dir_all(&bench.layout).unwrap();
+    damage(&bench.blob(&bench.written.layers[0]), Damage::Remove);
+    let lost = bench.correction().join("diff/e/x");
+    damage(&lost, Damage::Remove);
+    let found = findings(context, &["--repair"], 1);
+    let stack: Vec<_> = found.iter().filter(|finding| text(finding, "Kind") == "stack").collect();
+    assert!(!stack.is_empty(), "{found:?}");
+    for finding in stack {
+        assert!(text(finding, "Result").contains("has to be repaired first"), "{finding}");
+    }
+    assert!(!lost.exists(), "the correction layer was computed by a record that is damaged");
 }
 
 /// The check makes files to compare with. If it cannot, the layer is as good or bad as before, and nothing is replaced.
