@@ -72,7 +72,7 @@ fn one(
         }
         None => candidate.names,
     };
-    let image = NewImage::of(&resolved, references.clone(), spec.to_string());
+    let image = NewImage::of(&resolved, references.clone(), spec.absolute()?.to_string());
     Ok(Loaded { id: run.image(Some(source), &image)?, references })
 }
 

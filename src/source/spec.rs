@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Context, Error, ErrorKind, Result};
 use crate::oci::Reference;
 
 /// A source of images, as the user named it.
@@ -48,6 +48,34 @@ impl SourceSpec {
     /// Of kind `Usage`.
     pub fn parse(text: &str) -> Result<Self> {
         parse(text, &Path::exists)
+    }
+
+    /// The same source, named so that it can be found from any directory.
+    ///
+    /// # Errors
+    /// The current directory is gone.
+    pub fn absolute(&self) -> Result<Self> {
+        let absolute = |path: &Path| std::path::absolute(path).context(|| format!("path {}", path.display()));
+        Ok(match self {
+            Self::Registry(_) | Self::Stdin => self.clone(),
+            Self::Oci { dir, tag } => Self::Oci { dir: absolute(dir)?, tag: tag.clone() },
+            Self::OciArchive { file, tag } => Self::OciArchive { file: absolute(file)?, tag: tag.clone() },
+            Self::DockerArchive { file, reference } => {
+                Self::DockerArchive { file: absolute(file)?, reference: reference.clone() }
+            }
+            Self::Path(path) => Self::Path(absolute(path)?),
+        })
+    }
+
+    /// The file or directory that it is; none for a registry and for standard input.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Registry(_) | Self::Stdin => None,
+            Self::Oci { dir: path, .. }
+            | Self::OciArchive { file: path, .. }
+            | Self::DockerArchive { file: path, .. }
+            | Self::Path(path) => Some(path),
+        }
     }
 }
 

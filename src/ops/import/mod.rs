@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use super::install::{NewImage, Run};
 use super::tee::{Step, Tee};
 use super::unpack::unpack_into_place;
-use super::{Limits, Oddities, Rootlay};
+use super::{Limits, Oddities, Rootlay, SourceSpec};
 use crate::content::Ingest;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::layer::Claims;
@@ -72,7 +72,11 @@ impl Rootlay {
             let (digest, size) = measure(run, &mut file).context(|| format!("read {origin}"))?;
             run.staging.rely_on([Item::Blob(digest.clone())])?;
             let blob = Descriptor::new("", digest, size);
-            import(run, file, blob, &about, name.into_iter().collect(), origin.clone())
+            let found_at = match &input {
+                Input::Stdin => origin.clone(),
+                Input::File(path) => SourceSpec::Path(path.clone()).absolute()?.to_string(),
+            };
+            import(run, file, blob, &about, name.into_iter().collect(), found_at)
                 .context(|| format!("import `{origin}`"))
         })
     }

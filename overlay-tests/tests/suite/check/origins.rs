@@ -16,6 +16,7 @@ pub fn cases() -> Vec<Case> {
     cases![
         a_registry => Need::Tool("docker-registry"), Need::Tool("skopeo");
         a_damaged_blob_of_a_sound_layer_goes;
+        relative_names_of_origins;
         pipes_in_the_place_of_an_origin_are_not_opened => Need::Tool("tar");
         documents_come_with_the_next_load
     ]
@@ -72,6 +73,27 @@ fn a_damaged_blob_of_a_sound_layer_goes(context: &Context) {
     context.load(&Image::of(stack()).tag("damaged:1"));
     assert!(blob.exists());
     bench.is_sound("with the blob again");
+}
+
+/// They are found from everywhere, except those of older records, which nobody looks for where he happens to be.
+fn relative_names_of_origins(context: &Context) {
+    let layout = context.dir().join("here");
+    let written = Image::of(stack()).tag("damaged:1").write_oci(&layout);
+    context.shell("rootlay load oci:here:damaged:1").ok();
+    let config = context.root().join("blobs").join(written.image_id.replace(':', "/"));
+    damage(&config, Damage::Flip);
+    let output = context.shell("cd / && rootlay system check --repair").exits(0);
+    let origin = format!("oci:{}:damaged:1", layout.display());
+    assert!(output.stdout.contains(&format!("fetched again from {origin}")), "{}", output.stdout);
+    let record = context.root().join("images").join(format!("{}.json", written.image_id.replace(':', "/")));
+    let text = fs::read_to_string(&record).unwrap();
+    assert!(text.contains(&origin), "{text}");
+    fs::write(&record, text.replace(&origin, "oci:here:damaged:1")).unwrap();
+    damage(&config, Damage::Flip);
+    let output = context.shell("rootlay system check --repair").exits(1);
+    assert!(output.stdout.contains("no absolute path of where it came from"), "{}", output.stdout);
+    context.shell("rootlay load oci:here:damaged:1").ok();
+    assert_eq!(check(context, &["--deep"]).ok(), "");
 }
 
 /// Whoever opens a pipe waits for somebody to write to it.

@@ -137,15 +137,12 @@ impl Repair<'_> {
 
     fn fetch_from_archive(&self, origin: &str, blob: &Descriptor) -> Result<Ingest> {
         let spec = SourceSpec::parse(origin)?;
+        let Some(path) = spec.path() else { return Err(left("it came from standard input")) };
+        if path.is_relative() {
+            return Err(left("its record has no absolute path of where it came from"));
+        }
         // A pipe or a terminal would be waited for.
-        let place = match &spec {
-            SourceSpec::Oci { dir: path, .. }
-            | SourceSpec::OciArchive { file: path, .. }
-            | SourceSpec::DockerArchive { file: path, .. }
-            | SourceSpec::Path(path) => std::fs::metadata(path),
-            SourceSpec::Stdin | SourceSpec::Registry(_) => return Err(left("it came from standard input")),
-        };
-        if !place.is_ok_and(|found| found.is_file() || found.is_dir()) {
+        if !std::fs::metadata(path).is_ok_and(|found| found.is_file() || found.is_dir()) {
             return Err(left(&format!("{origin} is not there")));
         }
         let (_, scratch) = self.staging.new_dir("scratch", 0o700)?;
