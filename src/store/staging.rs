@@ -158,7 +158,7 @@ impl Store {
         }
     }
 
-    fn try_reap(&self) -> Result<()> {
+    pub(super) fn try_reap(&self) -> Result<()> {
         let Some(lock) = self.try_lock_exclusive()? else {
             return Ok(());
         };
@@ -174,12 +174,15 @@ impl Store {
             }
         }
         drop(lock);
+        let mut removed = Ok(());
         for (name, lease) in dead {
             // The lease stays locked meanwhile, so that nobody else removes the same.
-            self.remove_staging(&name).context(|| format!("remove staging/{}", escape(&name)))?;
+            let result = self.remove_staging(&name).context(|| format!("remove staging/{}", escape(&name)));
+            // One that stays does not keep the others.
+            removed = removed.and(result);
             drop(lease);
         }
-        Ok(())
+        removed
     }
 
     /// Removes a staging directory, its lease last. Another process may be doing the same.

@@ -29,9 +29,9 @@ pub struct Misplaced {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Leftover {
     /// A directory in staging whose owner is gone.
-    Staging(String),
+    Staging(Vec<u8>),
     /// The lock of a layer that nobody unpacks.
-    Lock(String),
+    Lock(Vec<u8>),
     /// A download that nobody goes on with.
     Download(Digest),
     /// The time of use of an image that is not here.
@@ -42,8 +42,8 @@ impl Leftover {
     /// Its path in the state root.
     pub fn file(&self) -> String {
         match self {
-            Self::Staging(name) => format!("staging/{name}"),
-            Self::Lock(name) => format!("locks/{name}"),
+            Self::Staging(name) => format!("staging/{}", escape(name)),
+            Self::Lock(name) => format!("locks/{}", escape(name)),
             Self::Download(blob) => format!("partial/{}/{}", blob.algorithm().as_str(), blob.hex()),
             Self::Use(image) => format!("used/{}/{}", image.algorithm().as_str(), image.hex()),
         }
@@ -165,12 +165,12 @@ impl Store {
         let mut found = Vec::new();
         for entry in self.staging.entries()? {
             if is_idle(&self.staging, &entry.name, b"lease")? {
-                found.push(Leftover::Staging(escape(&entry.name)));
+                found.push(Leftover::Staging(entry.name));
             }
         }
         for entry in self.locks.entries()?.iter().filter(|entry| entry.name.starts_with(b"layer-")) {
             if is_idle(&self.locks, &entry.name, b"")? {
-                found.push(Leftover::Lock(escape(&entry.name)));
+                found.push(Leftover::Lock(entry.name.clone()));
             }
         }
         let mut uses = Vec::new();
@@ -198,25 +198,36 @@ impl Store {
         Ok(found)
     }
 
-    /// Removes what is left over, unless somebody began to use it.
-    pub fn remove_leftover(&self, leftover: &Leftover) -> Result<()> {
+    /// Removes what is left over, and says whether it is gone: somebody may have begun to use it.
+    ///
+    /// # Errors
+    /// What keeps it from being removed.
+    pub fn remove_leftover(&self, leftover: &Leftover) -> Result<bool> {
         match leftover {
-            Leftover::Staging(_) => self.reap(),
-            Leftover::Lock(_) => self.clear_layer_locks()?,
+            Leftover::Staging(name) => {
+                let reaped = self.try_reap();
+                if self.staging.exists(name)? {
+                    return reaped.map(|()| false);
+                }
+            }
+            Leftover::Lock(name) => {
+                self.clear_layer_locks()?;
+                return Ok(!self.locks.exists(name)?);
+            }
             Leftover::Download(blob) => {
                 let dir = layout::private_dir(&self.partial, blob.algorithm().as_str())?;
                 if is_file(&dir, blob.hex().as_bytes()) {
                     self.cut_partial(blob, 0)?;
-                } else {
-                    dir.remove_tree(blob.hex().as_bytes())?;
+                    return Ok(!dir.exists(blob.hex().as_bytes())?);
                 }
+                dir.remove_tree(blob.hex().as_bytes())?;
             }
             Leftover::Use(image) => {
                 let dir = layout::private_dir(&self.used, image.algorithm().as_str())?;
                 dir.remove_tree(image.hex().as_bytes())?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 }
 

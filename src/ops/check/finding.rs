@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::oci::{ChainId, DiffId, Digest};
 use crate::store::{Item, Kind, Leftover};
+use crate::sys::errno::escape;
 
 /// Something that a check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,7 +171,8 @@ impl Subject {
             | Self::Image(digest)
             | Self::Unneeded(Item::Dir(_, digest) | Item::Blob(digest))
             | Self::Leftover(Leftover::Download(digest) | Leftover::Use(digest)) => digest.to_string(),
-            Self::View(name) | Self::Leftover(Leftover::Staging(name) | Leftover::Lock(name)) => name.clone(),
+            Self::View(name) => name.clone(),
+            Self::Leftover(Leftover::Staging(name) | Leftover::Lock(name)) => escape(name),
             Self::Record | Self::Index | Self::Layout | Self::Unknown => String::new(),
         }
     }

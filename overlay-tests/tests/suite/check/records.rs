@@ -21,6 +21,7 @@ pub fn cases() -> Vec<Case> {
         files_among_records_are_named_with_what_helps;
         what_an_earlier_boot_made_may_be_torn;
         debris_is_no_damage_and_goes;
+        debris_that_cannot_be_removed_is_not_said_to_be;
         a_file_that_nobody_can_repair_is_named_with_what_helps;
         output_and_exit_codes
     ]
@@ -273,6 +274,25 @@ fn debris_is_no_damage_and_goes(context: &Context) {
         check(context, &["--repair"]).ok();
         bench.is_sound(name);
     }
+}
+
+fn debris_that_cannot_be_removed_is_not_said_to_be(context: &Context) {
+    let bench = Bench::new(context);
+    let staging = context.root().join("staging");
+    for name in ["1-dead-0", "2-dead-0", "3-dead-0"] {
+        fs::create_dir(staging.join(name)).unwrap();
+    }
+    // What is mounted there keeps a directory from being removed.
+    let held = staging.join("2-dead-0/held");
+    fs::create_dir(&held).unwrap();
+    nix::mount::mount(Some("tmpfs"), &held, Some("tmpfs"), nix::mount::MsFlags::empty(), None::<&str>).unwrap();
+    let found = findings(context, &["--repair"], 0);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((text(&found[0], "Path"), text(&found[0], "Status")), ("staging/2-dead-0", "left"), "{found:?}");
+    assert!(text(&found[0], "Result").contains("EBUSY"), "{found:?}");
+    assert!(held.exists() && !staging.join("1-dead-0").exists() && !staging.join("3-dead-0").exists());
+    nix::mount::umount(&held).unwrap();
+    bench.is_sound("unmounted");
 }
 
 fn a_file_that_nobody_can_repair_is_named_with_what_helps(context: &Context) {

@@ -97,7 +97,9 @@ impl<'a> Repair<'a> {
                 "written anew".to_owned()
             }
             Subject::Leftover(leftover) => {
-                store.remove_leftover(leftover)?;
+                if !store.remove_leftover(leftover)? {
+                    return Err(left("another command uses it"));
+                }
                 "removed".to_owned()
             }
             Subject::Unneeded(item) => {
