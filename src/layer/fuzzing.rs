@@ -1,13 +1,12 @@
 //! What fuzzing compares with the disk: the diff directory as the layer's index has it.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::diff_tree::{DiffTree, Raw, Slot};
 use super::index::LayerIndex;
 use super::name::{CleanPath, Meaning, meaning};
-use super::records::{Records, What};
 use super::tar;
 use super::unpack::kept_name;
+use super::verify::expected::{self, ExpectedLayer};
 use crate::error::Result;
 
 /// What one path of a diff directory is.
@@ -50,43 +49,23 @@ pub struct Shape {
     pub kept: BTreeSet<String>,
 }
 
-/// Folds the index.
+/// Folds the index, as `system check` does.
 pub fn shape(mut index: LayerIndex) -> Result<Shape> {
     let LayerIndex { paths, records, .. } = &mut index;
-    let mut tree = DiffTree::default();
-    let mut kept = HashSet::new();
-    for (number, record) in records.iter() {
-        let target = if let What::Link(target) = record.what { Some(target) } else { None };
-        let placed = tree.place(paths, records, number, Raw { path: record.path, target })?;
-        kept.extend(placed.into_iter().flat_map(|placed| placed.displaced).map(|(_, number)| number));
-        kept.extend(matches!(record.what, What::Plink { .. }).then_some(number));
-    }
-    tree.finish(paths, records)?;
-    let mut shape = Shape::default();
-    for (path, slot) in tree.paths(paths) {
-        let node = match slot {
-            Slot::Absent | Slot::Pending(_) => continue,
-            Slot::Implied | Slot::Directory(_) => Node { kind: Kind::Directory, record: None },
-            Slot::Whiteout => Node { kind: Kind::Whiteout, record: None },
-            Slot::Content(number) | Slot::Symlink(number) => {
-                kept.remove(&number);
-                Node { kind: content(records, number), record: Some(number) }
-            }
-        };
-        shape.diff.insert(paths.text(path), node);
-    }
-    shape.kept = kept.into_iter().map(kept_name).collect();
-    Ok(shape)
-}
-
-fn content(records: &Records, number: u32) -> Kind {
-    match records.get(number).what {
-        What::File { size, .. } | What::Plink { size, .. } => Kind::File(size),
-        What::Symlink(_) => Kind::Symlink,
-        What::Device { block, major, minor } => Kind::Device { block, number: (major, minor) },
-        What::Fifo => Kind::Fifo,
-        other => unreachable!("content of {other:?}"),
-    }
+    let ExpectedLayer { diff, kept, .. } = ExpectedLayer::of(paths, records)?;
+    let node = |node: &expected::Node<'_>| Node {
+        kind: match node.shape {
+            expected::Shape::Directory { .. } => Kind::Directory,
+            expected::Shape::File { size, .. } => Kind::File(size),
+            expected::Shape::Symlink(_) => Kind::Symlink,
+            expected::Shape::Device { block, number } => Kind::Device { block, number },
+            expected::Shape::Fifo => Kind::Fifo,
+            expected::Shape::Whiteout => Kind::Whiteout,
+        },
+        record: node.origin.map(|origin| origin.record),
+    };
+    let nodes = paths.all().filter_map(|path| Some((paths.text(path), node(diff.get(path)?))));
+    Ok(Shape { diff: nodes.collect(), kept: kept.into_iter().map(kept_name).collect() })
 }
 
 /// What the name of an entry came to.

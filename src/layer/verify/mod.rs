@@ -12,7 +12,7 @@
 //! and what became of that counts. On a read-only file system what is known of file systems counts.
 
 mod compare;
-mod expected;
+pub(super) mod expected;
 mod stored;
 #[cfg(test)]
 mod tests;
