@@ -1,7 +1,8 @@
 //! The capabilities that each kind of work needs of the process (capabilities(7)).
 //!
 //! Root without capabilities still owns the state root and can read and write everything of its own in it. What
-//! remains is said here, once.
+//! remains is said here, once. Whoever writes uses `CAP_SYS_RESOURCE`: where `cp` as root goes on beyond a quota, or takes
+//! blocks that are reserved, no command of ours may say that the disk is full.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::mount::MOUNTER;
@@ -26,17 +27,28 @@ impl Privileges {
     pub const NONE: Self = Self::of(&[], &[]);
 
     /// Writing files of a user, who may be another one under `sudo`: the file stays with its owner.
-    pub const USER_FILES: Self =
-        Self::of(&[], &[Capability::CAP_CHOWN, Capability::CAP_DAC_OVERRIDE, Capability::CAP_FOWNER]);
+    pub const USER_FILES: Self = Self::of(
+        &[],
+        &[Capability::CAP_CHOWN, Capability::CAP_DAC_OVERRIDE, Capability::CAP_FOWNER, Capability::CAP_SYS_RESOURCE],
+    );
 
     /// Reading and changing records, and reading blobs. Every command that opens the state root also clears away what
     /// dead processes have left, and asks which views are mounted anywhere on the machine.
-    pub const RECORDS: Self =
-        Self::of(&[], &[Capability::CAP_DAC_OVERRIDE, Capability::CAP_FOWNER, Capability::CAP_SYS_PTRACE]);
+    pub const RECORDS: Self = Self::of(
+        &[],
+        &[
+            Capability::CAP_DAC_OVERRIDE,
+            Capability::CAP_FOWNER,
+            Capability::CAP_SYS_PTRACE,
+            Capability::CAP_SYS_RESOURCE,
+        ],
+    );
 
     /// Measuring trees, which have directories of any owner and mode.
-    pub const MEASURE: Self =
-        Self::of(&[Capability::CAP_DAC_OVERRIDE], &[Capability::CAP_FOWNER, Capability::CAP_SYS_PTRACE]);
+    pub const MEASURE: Self = Self::of(
+        &[Capability::CAP_DAC_OVERRIDE],
+        &[Capability::CAP_FOWNER, Capability::CAP_SYS_PTRACE, Capability::CAP_SYS_RESOURCE],
+    );
 
     /// Trying what the kernel and the file system offer.
     pub const PROBE: Self = Self::of(
@@ -47,6 +59,7 @@ impl Privileges {
             Capability::CAP_MKNOD,
             Capability::CAP_SYS_ADMIN,
             Capability::CAP_SYS_PTRACE,
+            Capability::CAP_SYS_RESOURCE,
         ],
     );
 
@@ -63,17 +76,25 @@ impl Privileges {
             Capability::CAP_MKNOD,
             Capability::CAP_SETFCAP,
             Capability::CAP_SYS_PTRACE,
+            Capability::CAP_SYS_RESOURCE,
         ],
     );
 
     /// Removing trees.
-    pub const REMOVE: Self =
-        Self::of(&[Capability::CAP_DAC_OVERRIDE, Capability::CAP_FOWNER], &[Capability::CAP_SYS_PTRACE]);
+    pub const REMOVE: Self = Self::of(
+        &[Capability::CAP_DAC_OVERRIDE, Capability::CAP_FOWNER],
+        &[Capability::CAP_SYS_PTRACE, Capability::CAP_SYS_RESOURCE],
+    );
 
     /// Unmounting.
     pub const UNMOUNT: Self = Self::of(
         &[Capability::CAP_SYS_ADMIN],
-        &[Capability::CAP_DAC_OVERRIDE, Capability::CAP_FOWNER, Capability::CAP_SYS_PTRACE],
+        &[
+            Capability::CAP_DAC_OVERRIDE,
+            Capability::CAP_FOWNER,
+            Capability::CAP_SYS_PTRACE,
+            Capability::CAP_SYS_RESOURCE,
+        ],
     );
 
     /// Unpacking layers: files of any owner and mode, devices, set-id bits, attributes of all classes.
@@ -87,7 +108,7 @@ impl Privileges {
             Capability::CAP_SETFCAP,
             Capability::CAP_SYS_ADMIN,
         ],
-        &[Capability::CAP_SYS_PTRACE],
+        &[Capability::CAP_SYS_PTRACE, Capability::CAP_SYS_RESOURCE],
     );
 
     /// Mounting. Nothing is dropped before: overlay does every later access to the layers with the credentials of the

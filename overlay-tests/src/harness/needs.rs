@@ -33,6 +33,8 @@ pub enum Need {
     UserNamespaces,
     /// A state root with room for upper directories: one on an overlay has none.
     WritableViews,
+    /// A capability, by its name and number, that containers keep from root.
+    Capability(&'static str, u32),
 }
 
 impl Need {
@@ -54,6 +56,7 @@ impl Need {
             Self::WritableViews => {
                 (env::var("OVERLAY_TESTS_FS").as_deref() != Ok("overlay"), "a state root for writable views".to_owned())
             }
+            Self::Capability(name, number) => (has_capability(number), name.to_owned()),
         };
         (!met).then_some(what)
     }
@@ -69,6 +72,7 @@ impl Need {
                 | Self::OldXfs
                 | Self::UserNamespaces
                 | Self::WritableViews
+                | Self::Capability(..)
         )
     }
 }
@@ -87,6 +91,12 @@ pub(super) fn program() -> PathBuf {
 pub(super) fn images() -> PathBuf {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/images");
     env::var_os("OVERLAY_TESTS_IMAGES").map_or_else(beside, PathBuf::from)
+}
+
+fn has_capability(number: u32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let set = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    set.and_then(|set| u64::from_str_radix(set.trim(), 16).ok()).is_some_and(|set| set >> number & 1 == 1)
 }
 
 fn in_path(tool: &str) -> bool {

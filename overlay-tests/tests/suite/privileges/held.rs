@@ -7,7 +7,7 @@ use overlay_tests::harness::{Case, Context, Need};
 use overlay_tests::registry::Bed;
 
 use super::threads::{Thread, at_its_first_line, set, wait_for};
-use super::{CHOWN, DAC_OVERRIDE, FOWNER, MKNOD, SYS_ADMIN, SYS_PTRACE, UNPACK, confined, load, write};
+use super::{CHOWN, DAC_OVERRIDE, FOWNER, MKNOD, SYS_ADMIN, SYS_PTRACE, SYS_RESOURCE, UNPACK, confined, load, write};
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -48,9 +48,9 @@ fn assert_holds(threads: &[Thread], capabilities: &[u32], sealed: bool, what: &[
 fn what_is_not_needed_is_dropped(context: &Context) {
     let id = load(context);
     let source = write(context);
-    let records = [DAC_OVERRIDE, FOWNER, SYS_PTRACE];
-    let files = [CHOWN, DAC_OVERRIDE, FOWNER];
-    let unpack = [&UNPACK[..], &[SYS_PTRACE]].concat();
+    let records = [DAC_OVERRIDE, FOWNER, SYS_PTRACE, SYS_RESOURCE];
+    let files = [CHOWN, DAC_OVERRIDE, FOWNER, SYS_RESOURCE];
+    let unpack = [&UNPACK[..], &[SYS_PTRACE, SYS_RESOURCE]].concat();
     context.mount(["--name", "v", &id]);
     context.mount(["-w", "--name", "w", &id]);
     context.rootlay(["umount", "w"]).ok();
@@ -65,9 +65,9 @@ fn what_is_not_needed_is_dropped(context: &Context) {
         (&["mounts"], &records),
         (&["mount"], &records),
         (&["system", "df"], &records),
-        (&["info"], &[DAC_OVERRIDE, FOWNER, SYS_PTRACE, MKNOD, SYS_ADMIN]),
+        (&["info"], &[DAC_OVERRIDE, FOWNER, SYS_PTRACE, SYS_RESOURCE, MKNOD, SYS_ADMIN]),
         (&["load", &source], &unpack),
-        (&["umount", "v"], &[SYS_ADMIN, DAC_OVERRIDE, FOWNER, SYS_PTRACE]),
+        (&["umount", "v"], &[SYS_ADMIN, DAC_OVERRIDE, FOWNER, SYS_PTRACE, SYS_RESOURCE]),
         (&["rm", "w"], &records),
         (&["rmi", &id], &records),
         (&["system", "prune", "-f"], &records),
@@ -90,9 +90,9 @@ fn asking_holds_nothing(context: &Context) {
     }
     // Helpers may need to gain what their set-user-ID bits say; only capabilities are handed on to nobody.
     let threads = at_its_first_line(with_everything(context, &["pull", &name]).env("HOME", bed.home()));
-    assert_holds(&threads, &[&UNPACK[..], &[SYS_PTRACE]].concat(), false, &["pull"]);
+    assert_holds(&threads, &[&UNPACK[..], &[SYS_PTRACE, SYS_RESOURCE]].concat(), false, &["pull"]);
     let threads = at_its_first_line(with_everything(context, &["push", &name, &name]).env("HOME", bed.home()));
-    assert_holds(&threads, &[DAC_OVERRIDE, FOWNER, SYS_PTRACE], false, &["push"]);
+    assert_holds(&threads, &[DAC_OVERRIDE, FOWNER, SYS_PTRACE, SYS_RESOURCE], false, &["push"]);
 }
 
 fn mount_drops_everything_in_the_end(context: &Context) {

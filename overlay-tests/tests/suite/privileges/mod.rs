@@ -5,6 +5,7 @@ mod held;
 mod inherited;
 mod needed;
 mod network;
+mod reserved;
 mod threads;
 
 use std::path::Path;
@@ -16,7 +17,8 @@ use overlay_tests::fixture::{
 use overlay_tests::harness::{Case, Context};
 
 pub fn cases() -> Vec<Case> {
-    [needed::cases(), held::cases(), after_mount::cases(), network::cases(), inherited::cases()].concat()
+    let of_processes = [needed::cases(), held::cases(), after_mount::cases(), network::cases(), inherited::cases()];
+    [of_processes.concat(), reserved::cases()].concat()
 }
 
 /// capabilities(7), as the kernel numbers those that are of interest here.
@@ -27,10 +29,11 @@ const FOWNER: u32 = 3;
 const FSETID: u32 = 4;
 const SYS_PTRACE: u32 = 19;
 const SYS_ADMIN: u32 = 21;
+const SYS_RESOURCE: u32 = 24;
 const MKNOD: u32 = 27;
 const SETFCAP: u32 = 31;
 
-const NAMES: [(u32, &str); 9] = [
+const NAMES: [(u32, &str); 10] = [
     (CHOWN, "chown"),
     (DAC_OVERRIDE, "dac_override"),
     (DAC_READ_SEARCH, "dac_read_search"),
@@ -38,6 +41,7 @@ const NAMES: [(u32, &str); 9] = [
     (FSETID, "fsetid"),
     (SYS_PTRACE, "sys_ptrace"),
     (SYS_ADMIN, "sys_admin"),
+    (SYS_RESOURCE, "sys_resource"),
     (MKNOD, "mknod"),
     (SETFCAP, "setfcap"),
 ];

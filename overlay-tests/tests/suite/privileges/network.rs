@@ -14,7 +14,7 @@ use overlay_tests::harness::{Case, Context};
 use overlay_tests::registry::{Bed, Fault, noise};
 
 use super::threads::{Thread, set, threads, wait_for};
-use super::{SYS_PTRACE, UNPACK, layers};
+use super::{SYS_PTRACE, SYS_RESOURCE, UNPACK, layers};
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -43,7 +43,7 @@ fn network_threads_have_nothing_while_layers_come(context: &Context) {
         let came = written.layers.iter().all(|layer| bed.partial(layer) > 0);
         came.then(|| threads(process))
     });
-    assert_split(&found, &[&UNPACK[..], &[SYS_PTRACE]].concat());
+    assert_split(&found, &[&UNPACK[..], &[SYS_PTRACE, SYS_RESOURCE]].concat());
     child.kill().unwrap();
     child.wait().unwrap();
 }
@@ -59,7 +59,7 @@ fn network_threads_have_nothing_while_layers_go(context: &Context) {
         let found = threads(process);
         (asked && found.iter().any(|thread| thread.name == "registry")).then_some(found)
     });
-    assert_split(&found, &[super::DAC_OVERRIDE, super::FOWNER, SYS_PTRACE]);
+    assert_split(&found, &[super::DAC_OVERRIDE, super::FOWNER, SYS_PTRACE, SYS_RESOURCE]);
     child.kill().unwrap();
     child.wait().unwrap();
 }

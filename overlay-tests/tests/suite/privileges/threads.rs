@@ -38,9 +38,10 @@ impl Thread {
         })
     }
 
-    /// Whether it has exactly these, permitted and effective, and hands none on.
+    /// Whether it has exactly these, permitted and effective, as far as the machine lets anybody have them, and hands none on.
     pub fn has(&self, capabilities: u64) -> bool {
-        self.sets == [0, capabilities, capabilities, 0]
+        let there = capabilities & self.bounding;
+        self.sets == [0, there, there, 0]
     }
 }
 
