@@ -129,11 +129,11 @@ impl Rootlay {
 
     fn remove_image(&self, text: &str, force: Force, platform: Option<&Platform>, names: Names) -> Result<Removed> {
         let staging = self.store.stage()?;
-        let decide_now = |catalog: &Catalog, uses: &Vec<Use>| {
+        let decide_now = |catalog: &Catalog, uses: &[Use]| {
             let decision = decide(catalog, text, &Rules { uses, force, platform, names })?;
             Ok((decision.change.clone(), decision))
         };
-        let (decision, freed) = self.change_beside_views(&staging, Reach::Changed, Ok, decide_now)?;
+        let (decision, freed) = self.change_beside_views(&staging, Reach::Changed, decide_now)?;
         Ok(decision.removed(&freed, &mut BTreeSet::new()))
     }
 }

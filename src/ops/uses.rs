@@ -9,6 +9,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::oci::Digest;
 use crate::store::{Catalog, Change, Freed, Reach, Staging, ViewRecord};
 
+/// How often views are looked at anew that come and go meanwhile, before they have to wait.
+const TRIES: usize = 5;
+
 /// A view that uses an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Use {
@@ -24,32 +27,32 @@ impl Rootlay {
         self.uses_by(&self.view_records()?)
     }
 
-    /// Changes records by what views use: `prepare` gets that, with time, and `decide` what it made of it, under the
-    /// store lock. Both are asked again if a view came or changed in between.
-    pub(super) fn change_beside_views<F, T>(
+    /// Changes records by what views use: `decide` gets that. It is asked again if a view came or changed in between; in the
+    /// end under the store lock.
+    pub(super) fn change_beside_views<T>(
         &self,
         staging: &Staging<'_>,
         reach: Reach,
-        prepare: impl Fn(Vec<Use>) -> Result<F>,
-        decide: impl Fn(&Catalog, &F) -> Result<(Change, T)>,
+        decide: impl Fn(&Catalog, &[Use]) -> Result<(Change, T)>,
     ) -> Result<(T, Freed)> {
-        loop {
+        for _ in 0..TRIES {
             self.cancel.check()?;
             let records = self.view_records()?;
-            let facts = prepare(self.uses_by(&records)?)?;
+            let uses = self.uses_by(&records)?;
             let mut is_old = false;
             let decide_now = |catalog: &Catalog| {
                 is_old = self.view_records()? != records;
                 if is_old {
                     return Err(Error::new(ErrorKind::InUse, "the views changed"));
                 }
-                decide(catalog, &facts)
+                decide(catalog, &uses)
             };
             let result = self.store.change_and_sweep(staging, reach, decide_now);
             if !is_old {
                 return result;
             }
         }
+        self.store.change_and_sweep(staging, reach, |catalog| decide(catalog, &self.uses()?))
     }
 
     fn uses_by(&self, records: &[ViewRecord]) -> Result<Vec<Use>> {
@@ -62,7 +65,8 @@ impl Rootlay {
         Ok(uses)
     }
 
-    fn view_records(&self) -> Result<Vec<ViewRecord>> {
+    /// The records of the views, of those that can be read.
+    pub(super) fn view_records(&self) -> Result<Vec<ViewRecord>> {
         Ok(self.store.views()?.into_iter().filter_map(|view| view.content.ok()).collect())
     }
 }

@@ -5,16 +5,14 @@ use std::time::{Duration, SystemTime};
 
 use super::PruneScope;
 use crate::oci::Digest;
-use crate::store::{Catalog, Change, ImageRecord, Item, items_of_image};
+use crate::store::{Catalog, Change, ImageRecord, Item, ViewRecord, items_of_image, items_of_stack};
 
-/// What decides besides the records.
+/// What decides besides the records of images and views.
 #[derive(Debug)]
 pub(super) struct Facts {
     pub scope: PruneScope,
     /// The images that the filters select, with the time of their last use. Others are not touched.
     pub selected: BTreeMap<Digest, SystemTime>,
-    /// The images that views use.
-    pub used: BTreeSet<Digest>,
     /// What the images are made of may take so many bytes, with the sizes of everything.
     pub budget: Option<Budget>,
     /// Only images that were not used for so long.
@@ -27,8 +25,6 @@ pub(super) struct Facts {
 pub(super) struct Budget {
     pub bytes: u64,
     pub sizes: BTreeMap<Item, u64>,
-    /// What stays in any case.
-    pub held: BTreeSet<Item>,
 }
 
 /// What pruning does.
@@ -48,7 +44,9 @@ impl Choice {
     }
 }
 
-pub(super) fn choose(catalog: &Catalog, facts: &Facts) -> Choice {
+/// Chooses among the images of the catalog; what `views` use stays, whether they are mounted or saved.
+pub(super) fn choose(catalog: &Catalog, views: &[ViewRecord], facts: &Facts) -> Choice {
+    let used: BTreeSet<&Digest> = views.iter().map(|view| &view.image_id).collect();
     let mut choice = Choice::default();
     let mut candidates: Vec<(SystemTime, &ImageRecord)> = Vec::new();
     for image in &catalog.images {
@@ -61,14 +59,14 @@ pub(super) fn choose(catalog: &Catalog, facts: &Facts) -> Choice {
         }
         if image.pinned {
             choice.pinned += 1;
-        } else if facts.used.contains(&image.id) {
+        } else if used.contains(&image.id) {
             choice.in_use += 1;
         } else {
             candidates.push((last, image));
         }
     }
     candidates.sort_by_key(|(last, image)| (*last, &image.id));
-    let mut left = facts.budget.as_ref().map(|budget| Left::of(catalog, budget));
+    let mut left = facts.budget.as_ref().map(|budget| Left::of(catalog, views, budget));
     for (_, image) in candidates {
         if let Some(left) = &mut left
             && !left.take(image)
@@ -83,19 +81,22 @@ pub(super) fn choose(catalog: &Catalog, facts: &Facts) -> Choice {
 /// What is left after some images went.
 struct Left<'b> {
     budget: &'b Budget,
+    /// What stays in any case.
+    held: BTreeSet<Item>,
     /// How many images need each thing.
     needed: BTreeMap<Item, usize>,
     bytes: u64,
 }
 
 impl<'b> Left<'b> {
-    fn of(catalog: &Catalog, budget: &'b Budget) -> Self {
+    fn of(catalog: &Catalog, views: &[ViewRecord], budget: &'b Budget) -> Self {
+        let held = views.iter().flat_map(|view| items_of_stack(&view.stack)).collect();
         let mut needed: BTreeMap<Item, usize> = BTreeMap::new();
         for item in catalog.images.iter().flat_map(items_of_image) {
             *needed.entry(item).or_default() += 1;
         }
         let bytes = needed.keys().map(|item| budget.size(item)).sum();
-        Self { budget, needed, bytes }
+        Self { budget, held, needed, bytes }
     }
 
     /// Takes an image away, unless what is left fits already.
@@ -106,7 +107,7 @@ impl<'b> Left<'b> {
         for item in items_of_image(image) {
             let count = self.needed.entry(item.clone()).or_default();
             *count = count.saturating_sub(1);
-            if *count == 0 && !self.budget.held.contains(&item) {
+            if *count == 0 && !self.held.contains(&item) {
                 self.bytes = self.bytes.saturating_sub(self.budget.size(&item));
             }
         }

@@ -9,10 +9,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Rootlay;
 use super::remove::deleted;
-use super::uses::Use;
 use crate::error::Result;
 use crate::oci::{Digest, ImageConfig, MAX_DOCUMENT};
-use crate::store::{Catalog, Change, Freed, ImageRecord, Item, Reach, View, items_of_image, items_of_stack};
+use crate::store::{Catalog, Change, Freed, ImageRecord, Item, Reach, items_of_image};
 use choice::{Budget, Choice, Facts, choose};
 
 pub use filter::PruneFilters;
@@ -65,9 +64,9 @@ impl Rootlay {
     pub fn prune(&self, request: &PruneRequest) -> Result<Pruned> {
         let staging = self.store.stage()?;
         self.warn_of_unreadable()?;
-        let prepare = |uses| self.facts(request, uses);
-        let decide_now = |catalog: &_, facts: &_| Ok(decide(catalog, facts));
-        let (choice, freed) = self.change_beside_views(&staging, Reach::Changed, prepare, decide_now)?;
+        let facts = self.facts(request)?;
+        let decide_now = |catalog: &_| self.decide(catalog, &facts);
+        let (choice, freed) = self.store.change_and_sweep(&staging, Reach::Changed, decide_now)?;
         Ok(pruned(choice, &freed, staging.taken_bytes()?))
     }
 
@@ -77,8 +76,8 @@ impl Rootlay {
     /// What keeps the store from being read.
     pub fn plan_prune(&self, request: &PruneRequest) -> Result<Pruned> {
         self.warn_of_unreadable()?;
-        let facts = self.facts(request, self.uses()?)?;
-        let (choice, freed) = self.store.rehearse(Reach::Changed, |catalog| Ok(decide(catalog, &facts)))?;
+        let facts = self.facts(request)?;
+        let (choice, freed) = self.store.rehearse(Reach::Changed, |catalog| self.decide(catalog, &facts))?;
         Ok(pruned(choice, &freed, self.bytes_of(&freed)?))
     }
 
@@ -90,8 +89,8 @@ impl Rootlay {
         Ok(())
     }
 
-    /// Everything that has to be read before the store is locked.
-    fn facts(&self, request: &PruneRequest, uses: Vec<Use>) -> Result<Facts> {
+    /// Everything that takes too long to be read while the store is locked.
+    fn facts(&self, request: &PruneRequest) -> Result<Facts> {
         let catalog = self.store.catalog()?;
         let mut selected = BTreeMap::new();
         for image in &catalog.images {
@@ -101,14 +100,7 @@ impl Rootlay {
             }
         }
         let budget = request.keep_size.map(|bytes| self.budget(&catalog, bytes)).transpose()?;
-        Ok(Facts {
-            scope: request.scope,
-            selected,
-            used: uses.into_iter().map(|user| user.image).collect(),
-            budget,
-            unused_for: request.unused_for,
-            now: SystemTime::now(),
-        })
+        Ok(Facts { scope: request.scope, selected, budget, unused_for: request.unused_for, now: SystemTime::now() })
     }
 
     /// Whether the filters select an image. Nobody knows the labels of one whose config cannot be read.
@@ -132,15 +124,14 @@ impl Rootlay {
             self.cancel.check()?;
             sizes.insert(item.clone(), self.store.disk_usage(&item)?);
         }
-        let views = self.store.views()?;
-        let held = views.iter().filter_map(View::record).flat_map(|view| items_of_stack(&view.stack)).collect();
-        Ok(Budget { bytes, sizes, held })
+        Ok(Budget { bytes, sizes })
     }
-}
 
-fn decide(catalog: &Catalog, facts: &Facts) -> (Change, Choice) {
-    let choice = choose(catalog, facts);
-    (choice.change(), choice)
+    /// Decides by the views of this moment: under the store lock no new one comes.
+    fn decide(&self, catalog: &Catalog, facts: &Facts) -> Result<(Change, Choice)> {
+        let choice = choose(catalog, &self.view_records()?, facts);
+        Ok((choice.change(), choice))
+    }
 }
 
 fn pruned(choice: Choice, freed: &Freed, bytes: u64) -> Pruned {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{PruneRequest, Pruned, decide, pruned};
+use super::{PruneRequest, Pruned, pruned};
 use crate::error::Result;
 use crate::ops::Rootlay;
 use crate::store::{Catalog, Item, Reach, items_of_image};
@@ -28,12 +28,12 @@ impl Rootlay {
         self.store.reap();
         let staging = self.store.stage()?;
         self.warn_of_unreadable()?;
-        let prepare = |uses| self.facts(request, uses);
-        let decide_now = |catalog: &Catalog, facts: &_| {
-            let (change, choice) = decide(catalog, facts);
+        let facts = self.facts(request)?;
+        let decide_now = |catalog: &Catalog| {
+            let (change, choice) = self.decide(catalog, &facts)?;
             Ok((change, (choice, catalog.clone())))
         };
-        let ((choice, before), freed) = self.change_beside_views(&staging, Reach::Everything, prepare, decide_now)?;
+        let ((choice, before), freed) = self.store.change_and_sweep(&staging, Reach::Everything, decide_now)?;
         let mut done = SystemPruned { unnamed: unnamed(&before, freed.items()), ..SystemPruned::default() };
         done.images = pruned(choice, &freed, staging.taken_bytes()?);
         for (blob, bytes) in self.store.idle_partials()? {
@@ -51,9 +51,9 @@ impl Rootlay {
     /// What keeps the store from being read.
     pub fn plan_prune_system(&self, request: &PruneRequest) -> Result<SystemPruned> {
         self.warn_of_unreadable()?;
-        let facts = self.facts(request, self.uses()?)?;
+        let facts = self.facts(request)?;
         let decide_now = |catalog: &_| {
-            let (change, choice) = decide(catalog, &facts);
+            let (change, choice) = self.decide(catalog, &facts)?;
             Ok((change, (choice, catalog.clone())))
         };
         let ((choice, before), freed) = self.store.rehearse(Reach::Everything, decide_now)?;

@@ -1,11 +1,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::remove::image;
 use super::tag::with_records;
+use super::view;
 use crate::oci::{DiffId, Digest};
-use crate::ops::{Pinned, PruneFilters, PruneRequest, PruneScope, Rootlay};
+use crate::ops::{Force, Pinned, PruneFilters, PruneRequest, PruneScope, RemoveRequest, Rootlay, Selected};
 use crate::store::{ImageRecord, Item, Kind};
 
 fn digest(text: &str) -> Digest {
@@ -130,4 +132,39 @@ fn a_system_prune_also_takes_what_nothing_names() {
     assert_eq!(left(&rootlay), of(&["a"]));
     let nothing = rootlay.prune_system(&PruneRequest::default()).unwrap();
     assert_eq!(nothing.images.bytes, 0);
+}
+
+/// As if somebody mounted and unmounted all the time.
+#[test]
+fn views_that_come_and_go_do_not_keep_images_from_being_removed() {
+    // It takes a while to see what so many layers take.
+    let layers: Vec<String> = (0..2000).map(|number| number.to_string()).collect();
+    let layers: Vec<&str> = layers.iter().map(String::as_str).collect();
+    let (temp, rootlay) = with_records(vec![layered("a", &["base"], &["a"]), layered("b", &layers, &["b"])]);
+    commit_layer(&rootlay, "1", 1000);
+    let (dir, draft) = (temp.path().join("root/views/v"), temp.path().join("draft"));
+    std::fs::create_dir_all(&dir).unwrap();
+    let is_over = AtomicBool::new(false);
+    let (removed, pruned) = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Who is at it then would be at it for ever.
+            let patience = Instant::now() + Duration::from_secs(10);
+            let mut record = view("v", "another");
+            while !is_over.load(Ordering::Relaxed) {
+                record.created += Duration::from_secs(1);
+                std::fs::write(&draft, serde_json::to_vec(&record).unwrap()).unwrap();
+                std::fs::rename(&draft, dir.join("view.json")).unwrap();
+                if Instant::now() > patience {
+                    rootlay.cancel.raise(15);
+                }
+            }
+        });
+        let images = Selected::Named(vec!["a".to_owned()]);
+        let removed = rootlay.remove_images(RemoveRequest { images, force: Force::No, platform: None });
+        let pruned = rootlay.prune(&PruneRequest { keep_size: Some(0), ..unused() });
+        is_over.store(true, Ordering::Relaxed);
+        (removed, pruned)
+    });
+    assert_eq!(removed.unwrap().remove(0).unwrap().untagged, ["a:latest"]);
+    assert_eq!(pruned.unwrap().untagged, ["b:latest"]);
 }
