@@ -5,8 +5,9 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
+use super::mountinfo::{self, Mount};
 use super::namespaces::view_name;
-use super::{SOURCE_PREFIX, mountinfo};
+use super::{MountedAt, SOURCE_PREFIX};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::dir::Dir;
 use crate::sys::errno::escape;
@@ -25,9 +26,23 @@ use crate::sys::proc;
 /// * [`ErrorKind::Conflict`]: what is mounted there, topmost, is no view.
 /// * [`ErrorKind::InUse`]: somebody uses the view, or something is mounted within it.
 pub fn detach(target: &Path, lazy: bool) -> Result<()> {
+    take_off(target, lazy, None)
+}
+
+/// The same for one mount of the view `name`. Another view that was mounted there in the meantime stays.
+///
+/// # Errors
+///
+/// Those of [`detach`]; [`ErrorKind::NotFound`] also if the mount is not there any more, and [`ErrorKind::Conflict`] if
+/// another one covers it.
+pub fn detach_view(name: &str, at: &MountedAt, lazy: bool) -> Result<()> {
+    take_off(&at.target, lazy, Some((name, at)))
+}
+
+fn take_off(target: &Path, lazy: bool, only: Option<(&str, &MountedAt)>) -> Result<()> {
     let shown = escape(target.as_os_str().as_bytes());
     let (parent, name) = open_parent(target, &shown)?;
-    check_view(&parent, name, &shown)?;
+    check_view(&parent, name, only, &shown)?;
     let flags = if lazy { UnmountFlags::DETACH } else { UnmountFlags::empty() };
     unmount(&parent, name, flags).map_err(|error| {
         let (kind, what) = match error.errno() {
@@ -56,8 +71,9 @@ fn open_parent<'a>(target: &'a Path, shown: &str) -> Result<(Dir, &'a [u8])> {
     Ok((here, last))
 }
 
-/// Refuses to unmount what is no view of ours: a mount over a view, or another file system altogether.
-fn check_view(parent: &Dir, name: &[u8], shown: &str) -> Result<()> {
+/// Refuses to unmount what is no view of ours: a mount over a view, or another file system altogether; and every view but
+/// `only` this one.
+fn check_view(parent: &Dir, name: &[u8], only: Option<(&str, &MountedAt)>, shown: &str) -> Result<()> {
     // The handle would keep the mount busy: it must be gone before the caller goes on.
     let id = match parent.open_path(name) {
         Ok(top) => proc::mount_of(top)?,
@@ -69,10 +85,23 @@ fn check_view(parent: &Dir, name: &[u8], shown: &str) -> Result<()> {
         return Err(not_mounted());
     }
     let mount = mounts.iter().find(|mount| mount.id == id).ok_or_else(not_mounted)?;
-    if view_name(mount, SOURCE_PREFIX).is_none() {
+    let Some(found) = view_name(mount, SOURCE_PREFIX) else {
         let (fs_type, source) = (escape(&mount.fs_type), escape(&mount.source));
         let message = format!("unmount {shown}: expected a view, got {fs_type} of \"{source}\" mounted there");
         return Err(Error::new(ErrorKind::Conflict, message));
+    };
+    let Some((wanted, at)) = only else { return Ok(()) };
+    // The kernel gives numbers of mounts and devices out again as soon as they are free: none of them is enough.
+    let is_it = |mount: &Mount| {
+        mount.id == at.mount && mount.dev == at.dev && view_name(mount, SOURCE_PREFIX).as_deref() == Some(wanted)
+    };
+    if is_it(mount) {
+        return Ok(());
     }
-    Ok(())
+    let found = found.escape_debug();
+    if mounts.iter().any(is_it) {
+        let message = format!("unmount {shown}: the view `{found}` is mounted over the view `{wanted}`");
+        return Err(Error::new(ErrorKind::Conflict, message));
+    }
+    Err(Error::new(ErrorKind::NotFound, format!("unmount {shown}: only the view `{found}` is mounted there")))
 }

@@ -24,7 +24,7 @@ pub mod mountinfo;
 mod tests;
 
 pub use capabilities::{MOUNTER, check_capabilities};
-pub use detach::detach;
+pub use detach::{detach, detach_view};
 pub use holders::{Holder, holders};
 pub use namespaces::{MountedAt, live_views, own_views};
 pub use plan::{MAX_LOWERS, PlanLayer, lowest_to_merge, plan_layers};

@@ -199,7 +199,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 fn detach(name: &str, at: &MountedAt, mode: Detach) -> Result<()> {
     let end = Instant::now() + PATIENCE;
     loop {
-        match mount::detach(&at.target, mode == Detach::Lazy) {
+        match mount::detach_view(name, at, mode == Detach::Lazy) {
             Err(error) if error.kind() == ErrorKind::InUse => {
                 let users = Users::of(at)?;
                 if Instant::now() > end || !users.are_passing() {
@@ -208,7 +208,7 @@ fn detach(name: &str, at: &MountedAt, mode: Detach) -> Result<()> {
                 }
                 std::thread::sleep(PAUSE);
             }
-            // The root of the mount went away in between.
+            // It went away in between, or its root did.
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(Error::new(ErrorKind::NotFound, format!("the view `{name}` is not mounted")));
             }

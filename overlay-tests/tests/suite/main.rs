@@ -10,6 +10,7 @@ mod doctor;
 mod faults;
 mod hostile;
 mod in_use;
+mod meanwhile;
 mod official;
 mod older_kernels;
 mod peers;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
             writable::cases(),
             doctor::cases(),
             in_use::cases(),
+            meanwhile::cases(),
             store::cases(),
             check::cases(),
             save::cases(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Scratch, in_namespace, mount_tmpfs, mounts_at, names, overlay};
 use crate::error::ErrorKind;
-use crate::mount::{Api, attach, detach};
+use crate::mount::{Api, MountedAt, SOURCE_PREFIX, attach, detach, detach_view, own_views};
 use crate::sys::dir::Dir;
 
 fn view(scratch: &Scratch, name: &str, target: &Dir) {
@@ -51,6 +51,40 @@ fn only_the_topmost_of_two_goes() {
         view(scratch, "again", &Dir::open(&target).unwrap());
         detach(&target, true).unwrap();
         assert_eq!(sources(), [b"rootlay:lower"]);
+    });
+}
+
+/// Where the view of this name is mounted.
+fn place(name: &str) -> MountedAt {
+    own_views(SOURCE_PREFIX).unwrap()[name].first().unwrap().clone()
+}
+
+#[test]
+fn another_view_that_took_the_place_stays() {
+    in_namespace(|scratch| {
+        let target = mounted(scratch, "first");
+        let first = place("first");
+        detach(&target, false).unwrap();
+        view(scratch, "second", &Dir::open(&target).unwrap());
+        // As a rule it has the numbers of the first one.
+        let second = place("second");
+        for lazy in [false, true] {
+            let same_numbers = MountedAt { mount: second.mount, dev: second.dev, ..first.clone() };
+            let same_name = MountedAt { mount: second.mount + 1, ..second.clone() };
+            for (name, at) in [("first", &first), ("first", &same_numbers), ("second", &same_name)] {
+                let error = detach_view(name, at, lazy).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+            }
+            assert_eq!(mounts_at(&target).len(), 1);
+        }
+        // One that is covered neither.
+        view(scratch, "third", &Dir::open(&target).unwrap());
+        let error = detach_view("second", &second, false).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert!(error.to_string().ends_with("the view `third` is mounted over the view `second`"), "{error}");
+        detach_view("third", &place("third"), true).unwrap();
+        detach_view("second", &second, false).unwrap();
+        assert!(mounts_at(&target).is_empty());
     });
 }
 
