@@ -120,13 +120,7 @@ impl Rootlay {
         };
         drop(dir);
         self.cancel.check()?;
-        let id = record.image_id.clone();
-        // Whoever removes the image sees the view from here on.
-        let create = || {
-            staging.is_trusted()?;
-            self.create(&staging, &draft, &mut record, request.name, &chosen.stem)
-        };
-        let view = self.store.beside_image(&id, create).inspect_err(|_| {
+        let view = self.create(&staging, &draft, &mut record, request.name, &chosen.stem).inspect_err(|_| {
             // Whoever removed the image left what this leases.
             if let Err(error) = self.store.discard(&staging, &lowers::items(&stack).collect()) {
                 tracing::debug!(%error, "what a removed image had stays");
@@ -181,7 +175,7 @@ impl Rootlay {
         })
     }
 
-    /// Gives the draft its name: the user's, or the first that is free.
+    /// Gives the draft its name: the user's, or the first that is free. Whoever removes the image sees the view from then on.
     fn create(
         &self,
         staging: &Staging<'_>,
@@ -190,16 +184,40 @@ impl Rootlay {
         name: Option<String>,
         stem: &str,
     ) -> Result<ViewDir> {
-        if let Some(name) = name {
-            record.name = name;
-            return self.store.create_view(staging, draft, record);
-        }
-        let mut number: u64 = 1;
+        let mut number: u64 = 0;
         loop {
-            record.name = format!("{stem}-{number}");
-            match self.store.create_view(staging, draft, record) {
-                Err(error) if error.kind() == ErrorKind::Conflict => number += 1,
-                result => return result,
+            record.name = match &name {
+                Some(name) => name.clone(),
+                None => self.free_name(stem, &mut number)?,
+            };
+            // Nobody waits for the disk: what takes time is done before the store is locked, or after.
+            let view = self.store.draft_view(staging, draft, record)?;
+            let named = self.store.beside_image(&record.image_id, || {
+                staging.is_trusted()?;
+                self.store.name_view(staging, draft, &view)
+            });
+            match named {
+                // Somebody else was faster.
+                Err(error) if error.kind() == ErrorKind::Conflict && name.is_none() => {}
+                Err(error) => return Err(error),
+                Ok(()) => {
+                    if record.access == Access::Writable {
+                        self.store.sync_views()?;
+                    }
+                    return Ok(view);
+                }
+            }
+        }
+    }
+
+    /// The first name of this form that is free now; the next one with each call.
+    fn free_name(&self, stem: &str, number: &mut u64) -> Result<String> {
+        loop {
+            self.cancel.check()?;
+            *number += 1;
+            let name = format!("{stem}-{number}");
+            if !self.store.has_view(&name)? {
+                return Ok(name);
             }
         }
     }

@@ -204,28 +204,36 @@ impl Store {
         Ok(views)
     }
 
-    /// Gives the directory `draft` of `staging` its name as a view, with this record in it. It is locked.
+    /// Makes a view of the directory `draft` of `staging`: it has this record, and is locked, but has no name yet.
+    pub fn draft_view(&self, staging: &Staging<'_>, draft: &str, record: &ViewRecord) -> Result<ViewDir> {
+        let view = ViewDir { dir: staging.dir().open_dir(draft.as_bytes())?, name: record.name.clone() };
+        lock::lock(&as_file(&view.dir)?, Mode::Exclusive, "view")?;
+        view.write(staging, record)?;
+        Ok(view)
+    }
+
+    /// Gives a view that was made of `draft` the name that its record has: one rename, which [`Store::sync_views`] makes
+    /// durable.
     ///
     /// # Errors
     /// `Conflict` if the name is taken; the draft is still there then.
-    pub fn create_view(&self, staging: &Staging<'_>, draft: &str, record: &ViewRecord) -> Result<ViewDir> {
-        let name = record.name.clone();
-        let view = ViewDir { dir: staging.dir().open_dir(draft.as_bytes())?, name };
-        lock::lock(&as_file(&view.dir)?, Mode::Exclusive, "view")?;
-        view.write(staging, record)?;
+    pub fn name_view(&self, staging: &Staging<'_>, draft: &str, view: &ViewDir) -> Result<()> {
         match staging.dir().rename_new(draft.as_bytes(), &self.views, view.name.as_bytes()) {
             Err(error) if matches!(error.errno(), Errno::EEXIST | Errno::ENOTEMPTY) => {
                 Err(Error::new(ErrorKind::Conflict, format!("the view name `{}` is taken", view.name)))
             }
-            result => {
-                let tried = || format!("create the view {}", view.name);
-                result.context(tried)?;
-                if durability(record) == Durability::Synced {
-                    self.views.sync().context(tried)?;
-                }
-                Ok(view)
-            }
+            result => result.context(|| format!("create the view {}", view.name)),
         }
+    }
+
+    /// Makes the names of views durable.
+    pub fn sync_views(&self) -> Result<()> {
+        self.views.sync().context(|| "write the names of the views".to_owned())
+    }
+
+    /// Whether there is a view of this name, or something else in its place.
+    pub fn has_view(&self, name: &str) -> Result<bool> {
+        Ok(self.views.exists(name.as_bytes())?)
     }
 
     /// Locks a view if nobody else has it locked; `None` otherwise, and if there is no such view.
