@@ -20,7 +20,7 @@ pub fn of(action: &Action) -> (Privileges, Children) {
     match action {
         Action::Version(_) | Action::Completion(_) => (Privileges::NONE, Children::None),
         Action::Search(_) | Action::Tags(_) | Action::Digest(_) | Action::ManifestInspect(_) => {
-            (Privileges::NONE, CredentialHelpers)
+            (Privileges::ASK, CredentialHelpers)
         }
         Action::Man(_) => (Privileges::USER_FILES, Children::None),
         Action::Login(_) | Action::Logout(_) => (Privileges::USER_FILES, CredentialHelpers),

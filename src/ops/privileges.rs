@@ -23,8 +23,11 @@ enum Uses {
 }
 
 impl Privileges {
-    /// Asking registries, printing: nothing.
+    /// Printing: nothing.
     pub const NONE: Self = Self::of(&[], &[]);
+
+    /// Asking registries: their configuration, credentials and keys may be files of another user, under `sudo` say.
+    pub const ASK: Self = Self::of(&[], &[Capability::CAP_DAC_READ_SEARCH]);
 
     /// Writing files of a user, who may be another one under `sudo`: the file stays with its owner.
     pub const USER_FILES: Self = Self::of(
@@ -209,9 +212,18 @@ mod tests {
     #[test]
     fn nothing_is_both_needed_and_only_used() {
         use Privileges as P;
-        for one in
-            [P::NONE, P::USER_FILES, P::RECORDS, P::MEASURE, P::CHECK, P::PROBE, P::REMOVE, P::UNMOUNT, P::UNPACK]
-        {
+        for one in [
+            P::NONE,
+            P::ASK,
+            P::USER_FILES,
+            P::RECORDS,
+            P::MEASURE,
+            P::CHECK,
+            P::PROBE,
+            P::REMOVE,
+            P::UNMOUNT,
+            P::UNPACK,
+        ] {
             let used = one.used().unwrap();
             assert!(one.needed().iter().all(|needed| !used.contains(needed)), "{one:?}");
         }

@@ -5,6 +5,7 @@ mod held;
 mod inherited;
 mod needed;
 mod network;
+mod private;
 mod reserved;
 mod threads;
 
@@ -18,7 +19,7 @@ use overlay_tests::harness::{Case, Context};
 
 pub fn cases() -> Vec<Case> {
     let of_processes = [needed::cases(), held::cases(), after_mount::cases(), network::cases(), inherited::cases()];
-    [of_processes.concat(), reserved::cases()].concat()
+    [of_processes.concat(), reserved::cases(), private::cases()].concat()
 }
 
 /// capabilities(7), as the kernel numbers those that are of interest here.
