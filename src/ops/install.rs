@@ -18,6 +18,10 @@ use crate::progress::Progress;
 use crate::source::{Resolved, Source};
 use crate::store::{self, Installed, Item, Keep, Kind, ManifestRecord, Staging, Store};
 
+/// How many images are recorded together at first. Each time all records are read and everything is synced, so it is twice
+/// as many the next time: then no image costs more the more there are.
+const TOGETHER: usize = 100;
+
 /// One run that brings images in: its staging directory, its lease, and what it has committed.
 #[derive(Debug)]
 pub(super) struct Run<'a> {
@@ -31,8 +35,12 @@ pub(super) struct Run<'a> {
     pub jobs: Jobs,
     /// How many layers at once are unpacked, and how many threads create the files of one.
     pub threads: NonZero<usize>,
-    /// What records named when the run began.
+    /// What records named when this was looked up last, and what those of `ready` will name.
     pub named: Keep,
+    /// Images that have everything but a record.
+    ready: Vec<Installed>,
+    /// How many of them are recorded together.
+    together: usize,
     committed: Mutex<BTreeSet<Item>>,
     /// The disk does not have what was written.
     lost: AtomicBool,
@@ -79,6 +87,8 @@ impl<'a> Run<'a> {
             jobs: None,
             threads: rootlay.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZero::<usize>::MIN),
             named: Keep::default(),
+            ready: Vec::new(),
+            together: TOGETHER,
             committed: Mutex::default(),
             lost: AtomicBool::new(false),
             transfers: Mutex::default(),
@@ -184,6 +194,13 @@ impl<'a> Run<'a> {
     /// Brings one image in and records it; without a source its layers are here already. Its ID is the digest of
     /// its config.
     pub fn image(&mut self, source: Option<&dyn Source>, image: &NewImage<'_>) -> Result<Digest> {
+        let id = self.bring(source, image)?;
+        self.record()?;
+        Ok(id)
+    }
+
+    /// Brings one image in; it is recorded with others, and with [`Run::record`] at the latest.
+    pub fn bring(&mut self, source: Option<&dyn Source>, image: &NewImage<'_>) -> Result<Digest> {
         let NewImage { manifest, config, .. } = image;
         let layers: Vec<(&Descriptor, &DiffId)> = manifest.layers.iter().zip(&config.diff_ids).collect();
         self.staging.rely_on(
@@ -193,7 +210,9 @@ impl<'a> Run<'a> {
                 .chain(image.all_documents().map(|(digest, _)| Item::Blob(digest.clone())))
                 .chain(ChainId::of(&config.diff_ids).map(|chain| Item::Dir(Kind::Correction, chain.0))),
         )?;
-        self.named = self.store.named()?;
+        if self.ready.is_empty() {
+            self.named = self.store.named()?;
+        }
         if let Some(source) = source {
             unpack::layers(self, source, &layers)?;
         }
@@ -201,11 +220,29 @@ impl<'a> Run<'a> {
         for (digest, content) in image.all_documents() {
             self.document(digest, content)?;
         }
-        self.record(image)
+        let installed = self.complete(image)?;
+        let id = installed.id.clone();
+        self.named.add(&installed);
+        self.ready.push(installed);
+        if self.ready.len() >= self.together {
+            self.record()?;
+            self.together *= 2;
+        }
+        Ok(id)
     }
 
-    /// Makes what the layers of an image need besides themselves, makes everything durable, and records the image.
-    fn record(&self, image: &NewImage<'_>) -> Result<Digest> {
+    /// Makes everything durable that the images need which are ready, and records them, all or none.
+    pub fn record(&mut self) -> Result<()> {
+        if self.ready.is_empty() {
+            return Ok(());
+        }
+        self.cancel.check()?;
+        self.sync()?;
+        self.store.install(&self.staging, std::mem::take(&mut self.ready))
+    }
+
+    /// Makes what the layers of an image need besides themselves.
+    fn complete(&self, image: &NewImage<'_>) -> Result<Installed> {
         let NewImage { descriptor, manifest, config, names, origin, .. } = image;
         let stack = &config.diff_ids;
         let workspace =
@@ -215,29 +252,23 @@ impl<'a> Run<'a> {
             self.remember(Item::Dir(Kind::Correction, chain.0));
         }
         let size = lowers::size(&workspace, stack)?;
-        self.cancel.check()?;
-        self.sync()?;
-        let id = manifest.config.digest.clone();
-        let manifest = ManifestRecord {
-            media_type: descriptor.media_type.clone(),
-            digest: descriptor.digest.clone(),
-            size: descriptor.size,
-            indexes: image.indexes.iter().map(|(digest, _)| (*digest).clone()).collect(),
-            layers: manifest.layers.iter().map(|layer| layer.digest.clone()).collect(),
-            origin: origin.clone(),
-            added: store::now(),
-        };
-        let installed = Installed {
-            id: id.clone(),
+        Ok(Installed {
+            id: manifest.config.digest.clone(),
             platform: config.platform(),
             diff_ids: stack.clone(),
             created: config.created.clone(),
             size,
-            manifest,
+            manifest: ManifestRecord {
+                media_type: descriptor.media_type.clone(),
+                digest: descriptor.digest.clone(),
+                size: descriptor.size,
+                indexes: image.indexes.iter().map(|(digest, _)| (*digest).clone()).collect(),
+                layers: manifest.layers.iter().map(|layer| layer.digest.clone()).collect(),
+                origin: origin.clone(),
+                added: store::now(),
+            },
             names: names.clone(),
-        };
-        self.store.install(&self.staging, installed)?;
-        Ok(id)
+        })
     }
 }
 

@@ -31,7 +31,8 @@ pub struct Loaded {
 }
 
 impl Rootlay {
-    /// Loads the images that the source means, each unpacked and recorded before the next one is begun.
+    /// Loads the images that the source means, each unpacked before the next one is begun. What was loaded before a bad
+    /// one stays.
     ///
     /// # Errors
     /// [`Refused`](ErrorKind::Refused) for whatever is wrong with an image: nothing of that image stays.
@@ -47,11 +48,13 @@ impl Rootlay {
                 return Err(Error::new(ErrorKind::Usage, message));
             }
             let mut loaded = Vec::new();
-            for candidate in candidates {
+            let result = candidates.into_iter().try_for_each(|candidate| {
                 run.cancel.check()?;
                 loaded.push(one(run, &*source, &spec, candidate, platform.as_ref(), name.as_ref())?);
-            }
-            Ok(loaded)
+                Ok(())
+            });
+            let recorded = run.record();
+            result.and(recorded).map(|()| loaded)
         })
     }
 }
@@ -73,7 +76,7 @@ fn one(
         None => candidate.names,
     };
     let image = NewImage::of(&resolved, references.clone(), spec.absolute()?.to_string());
-    Ok(Loaded { id: run.image(Some(source), &image)?, references })
+    Ok(Loaded { id: run.bring(Some(source), &image)?, references })
 }
 
 /// A name with a digest says what the image is.

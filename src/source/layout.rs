@@ -1,6 +1,6 @@
 //! OCI layouts (image-spec, image-layout.md), in a directory or in a tar.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::Read;
 
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use super::resolve::document;
 use super::{Candidate, Kind, Source, embedded};
 use crate::error::{Context, Error, Result};
 use crate::oci::media_type::{is_foreign_layer, is_index, is_manifest};
-use crate::oci::{Descriptor, Digest, Document, Platform, json, parse_document};
+use crate::oci::{Descriptor, Digest, Document, Platform, Reference, json, parse_document};
 
 /// The file that makes a directory a layout.
 pub(super) const MARK: &str = "oci-layout";
@@ -68,38 +68,50 @@ impl<F: Files> Layout<F> {
         let Some(entries) = docker::entries(&self.files)? else {
             return Ok(());
         };
-        let found: Vec<_> = self.images.iter().map(|image| self.names_by_config(image, &entries)).collect();
-        for (image, names) in self.images.iter_mut().zip(found) {
-            if image.names.is_empty() {
-                image.names = names;
+        let mut by_config: HashMap<Digest, Vec<usize>> = HashMap::new();
+        for (place, entry) in entries.iter().enumerate() {
+            if let Some(config) = entry.config_digest() {
+                by_config.entry(config).or_default().push(place);
             }
+        }
+        let (mut seen, mut known) = (HashSet::new(), HashMap::new());
+        let mut found: Vec<Vec<Reference>> = Vec::new();
+        for Candidate { names, descriptor, .. } in &self.images {
+            // Whoever has the same entry again has the same image.
+            if !names.is_empty() || !seen.insert(&descriptor.digest) {
+                found.push(names.clone());
+                continue;
+            }
+            let configs = self.configs(descriptor, &mut known);
+            // In the order of the file.
+            let places: BTreeSet<usize> =
+                configs.iter().filter_map(|config| by_config.get(config)).flatten().copied().collect();
+            let texts = places.into_iter().flat_map(|place| &entries[place].repo_tags);
+            let mut once = HashSet::new();
+            found.push(texts.filter_map(|text| names::full(text)).filter(|name| once.insert(name.clone())).collect());
+        }
+        for (image, names) in self.images.iter_mut().zip(found) {
+            image.names = names;
         }
         Ok(())
     }
 
-    fn names_by_config(&self, image: &Candidate, entries: &[docker::Entry]) -> Vec<crate::oci::Reference> {
-        let configs = self.configs(&image.descriptor);
-        let ours = entries.iter().filter(|entry| entry.config_digest().is_some_and(|digest| configs.contains(&digest)));
-        let mut names = Vec::new();
-        for name in ours.flat_map(|entry| &entry.repo_tags).filter_map(|text| names::full(text)) {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        names
-    }
-
     /// The configurations below an entry of the index. What cannot be read has none here; whoever resolves the image
-    /// gets the error.
-    fn configs(&self, descriptor: &Descriptor) -> HashSet<Digest> {
-        match document(self, descriptor) {
-            Ok((Document::Manifest(manifest), _)) => HashSet::from([manifest.config.digest]),
-            Ok((Document::Index(index), _)) => {
-                let manifests = index.manifests.iter().filter(|entry| is_manifest(&entry.media_type));
-                manifests.flat_map(|entry| self.configs(entry)).collect()
-            }
-            Err(_) => HashSet::new(),
-        }
+    /// gets the error. `known` has those of the manifests that were read: several indexes may share them.
+    fn configs(&self, descriptor: &Descriptor, known: &mut HashMap<Digest, Option<Digest>>) -> HashSet<Digest> {
+        let index = match document(self, descriptor) {
+            Ok((Document::Manifest(manifest), _)) => return HashSet::from([manifest.config.digest]),
+            Ok((Document::Index(index), _)) => index,
+            Err(_) => return HashSet::new(),
+        };
+        let manifests = index.manifests.iter().filter(|entry| is_manifest(&entry.media_type));
+        let config = |entry: &Descriptor| match document(self, entry) {
+            Ok((Document::Manifest(manifest), _)) => Some(manifest.config.digest),
+            _ => None,
+        };
+        manifests
+            .filter_map(|entry| known.entry(entry.digest.clone()).or_insert_with(|| config(entry)).clone())
+            .collect()
     }
 }
 

@@ -34,11 +34,16 @@ pub fn select(source: &dyn Source, spec: &SourceSpec) -> Result<Vec<Candidate>> 
         return Err(Error::refused("no image in it"));
     }
     let selected = selected(source, spec, images)?;
-    let names: usize = selected.iter().map(|image| image.names.len()).sum();
+    check_names(&selected)?;
+    Ok(selected)
+}
+
+fn check_names(images: &[Candidate]) -> Result<()> {
+    let names: usize = images.iter().map(|image| image.names.len()).sum();
     if names > MAX_NAMES {
         return Err(Error::refused(format!("{names} names of images, the limit is {MAX_NAMES}")));
     }
-    Ok(selected)
+    Ok(())
 }
 
 fn selected(source: &dyn Source, spec: &SourceSpec, images: Vec<Candidate>) -> Result<Vec<Candidate>> {
@@ -136,22 +141,40 @@ fn all_or_one(source: &dyn Source, images: Vec<Candidate>) -> Result<Vec<Candida
 
 /// All images: entries of one name are one, an entry without a name is one of its own.
 fn all(source: &dyn Source, images: Vec<Candidate>) -> Result<Vec<Candidate>> {
-    let (nameless, images): (Vec<_>, Vec<_>) = images.into_iter().partition(|image| image.names.is_empty());
-    let mut named: Vec<Vec<Candidate>> = Vec::new();
-    let mut places: HashMap<Reference, usize> = HashMap::new();
-    for image in images {
+    check_names(&images)?;
+    let mut owners: HashMap<&Reference, Vec<usize>> = HashMap::new();
+    let mut in_order: Vec<&Reference> = Vec::new();
+    for (index, image) in images.iter().enumerate() {
         for name in &image.names {
-            let single = Candidate { names: vec![name.clone()], ..image.clone() };
-            let place = *places.entry(name.clone()).or_insert(named.len());
-            match named.get_mut(place) {
-                Some(group) => group.push(single),
-                None => named.push(vec![single]),
+            let owners = owners.entry(name).or_default();
+            if owners.is_empty() {
+                in_order.push(name);
             }
+            owners.push(index);
         }
     }
-    let named = named.into_iter().map(|group| one(source, group));
-    let images: Result<Vec<Candidate>> = named.chain(nameless.into_iter().map(Ok)).collect();
-    Ok(merged(images?))
+    // Names of the same entries are names of one image, which is made once.
+    let mut groups: Vec<(&[usize], Vec<&Reference>)> = Vec::new();
+    let mut places: HashMap<&[usize], usize> = HashMap::new();
+    for name in in_order {
+        let owners = owners[name].as_slice();
+        let place = *places.entry(owners).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some((_, names)) => names.push(name),
+            None => groups.push((owners, vec![name])),
+        }
+    }
+    let named = groups.into_iter().map(|(owners, names)| {
+        let single = |&index: &usize| {
+            let Candidate { tag, descriptor, .. } = &images[index];
+            Candidate { names: vec![names[0].clone()], tag: tag.clone(), descriptor: descriptor.clone() }
+        };
+        let image = one(source, owners.iter().map(single).collect())?;
+        Ok(Candidate { names: names.into_iter().cloned().collect(), ..image })
+    });
+    let nameless = images.iter().filter(|image| image.names.is_empty()).cloned().map(Ok);
+    let all: Result<Vec<Candidate>> = named.chain(nameless).collect();
+    Ok(merged(all?))
 }
 
 /// The one image that these entries are.

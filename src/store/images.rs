@@ -224,10 +224,11 @@ impl Store {
         Ok(catalog)
     }
 
-    /// Records an image, and that it has these names now. Everything that it needs is durable already ([`Store::sync`]).
-    pub fn install(&self, staging: &Staging<'_>, image: Installed) -> Result<()> {
+    /// Records images, all or none, and that they have these names now; of two with one name the later has it. Everything
+    /// that they need is durable already ([`Store::sync`]).
+    pub fn install(&self, staging: &Staging<'_>, images: Vec<Installed>) -> Result<()> {
         let now = super::now();
-        self.change(staging, |catalog| Ok((moves::install(catalog, image, &now), ()))).map(drop)
+        self.change(staging, |catalog| Ok((moves::install(catalog, images, &now), ()))).map(drop)
     }
 
     pub(super) fn image_dir(&self, algorithm: Algorithm) -> Result<Dir> {

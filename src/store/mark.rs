@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::images::ImageRecord;
+use super::images::{ImageRecord, Installed, ManifestRecord};
 use super::shelf::Kind;
 use super::staging::Item;
 use super::views::ViewRecord;
@@ -54,21 +54,28 @@ impl Keep {
     /// What was durable when the records that name it were written: less than what is reachable, because the
     /// corrections of a part of a stack, and merged directories, are made when they are first mounted.
     pub(super) fn named<'r>(images: &[ImageRecord], views: impl IntoIterator<Item = &'r ViewRecord>) -> Self {
-        let mut keep = BTreeSet::new();
-        let mut stack = |stack: &[DiffId]| {
-            keep.extend(stack.iter().map(|id| Item::Dir(Kind::Layer, id.0.clone())));
-            keep.extend(ChainId::of(stack).map(|chain| Item::Dir(Kind::Correction, chain.0)));
-        };
+        let mut keep = Self::default();
         for image in images {
-            stack(&image.diff_ids);
+            keep.add_stack(&image.diff_ids);
         }
-        let mut merged = Vec::new();
         for view in views {
-            stack(&view.stack);
-            merged.extend(view.merged.iter().map(|chain| Item::Dir(Kind::Merged, chain.0.clone())));
+            keep.add_stack(&view.stack);
+            keep.0.extend(view.merged.iter().map(|chain| Item::Dir(Kind::Merged, chain.0.clone())));
         }
-        keep.extend(merged);
-        Self(keep)
+        keep
+    }
+
+    fn add_stack(&mut self, stack: &[DiffId]) {
+        self.0.extend(stack.iter().map(|id| Item::Dir(Kind::Layer, id.0.clone())));
+        self.0.extend(ChainId::of(stack).map(|chain| Item::Dir(Kind::Correction, chain.0)));
+    }
+
+    /// Adds what the record of this image will name.
+    pub fn add(&mut self, image: &Installed) {
+        self.add_stack(&image.diff_ids);
+        let ManifestRecord { digest, indexes, layers, .. } = &image.manifest;
+        let blobs = [&image.id, digest].into_iter().chain(indexes).chain(layers);
+        self.0.extend(blobs.cloned().map(Item::Blob));
     }
 }
 

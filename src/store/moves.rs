@@ -1,5 +1,7 @@
 //! Names that change their owner: pure functions of the image records.
 
+use std::collections::{HashMap, HashSet};
+
 use super::change::Change;
 use super::images::{Catalog, Former, ImageRecord, Installed, Name};
 use super::names::{drop_unused_manifests, stored_form};
@@ -17,8 +19,20 @@ enum Losers {
     All,
 }
 
-/// The change that records `new` and moves its names to it. Images of other platforms keep them.
-pub(super) fn install(catalog: &Catalog, new: Installed, now: &str) -> Change {
+/// The change that records each of `new`, one after the other, and moves its names to it. Images of other platforms keep
+/// them.
+pub(super) fn install(catalog: &Catalog, new: Vec<Installed>, now: &str) -> Change {
+    let mut whole = Change::default();
+    let mut after = catalog.clone();
+    for new in new {
+        let change = install_one(&after, new, now);
+        after.apply(&change);
+        whole.then(&change);
+    }
+    whole
+}
+
+fn install_one(catalog: &Catalog, new: Installed, now: &str) -> Change {
     let known = catalog.images.iter().find(|image| image.id == new.id);
     let mut owner = known.cloned().unwrap_or_else(|| ImageRecord {
         id: new.id.clone(),
@@ -72,52 +86,69 @@ fn give(
     let loses = |image: &ImageRecord| {
         !ids.contains(&image.id) && (losers == Losers::All || platforms.contains(&image.platform.normalized()))
     };
+    let claims = Claims::of(catalog, names);
     let mut change = Change::default();
     for (mut owner, manifest) in owners {
-        for reference in names {
-            let former = former(catalog, &owner, reference, &platforms, losers);
-            owner.names.retain(|name| name.reference != *reference);
-            owner.names.push(Name {
+        let mut given = HashSet::new();
+        let gets: Vec<Name> = names
+            .iter()
+            .filter(|reference| given.insert(*reference))
+            .map(|reference| Name {
                 reference: reference.clone(),
                 manifest: manifest.clone(),
                 generation,
                 tagged: now.to_owned(),
-                former,
-            });
-        }
+                former: claims.former(&owner, reference, &platforms, losers),
+            })
+            .collect();
+        owner.names.retain(|name| !given.contains(&name.reference));
+        owner.names.extend(gets);
         drop_unused_manifests(&mut owner);
         change.write.push(owner);
     }
-    let lost = |name: &Name| names.contains(&name.reference);
     let rest: Vec<&ImageRecord> = catalog.images.iter().filter(|image| loses(image)).collect();
-    change.write.append(&mut untag(&rest, lost).write);
+    change.write.append(&mut untag(&rest, |name| claims.0.contains_key(&name.reference)).write);
     change
 }
 
-/// What a name has stood for when `owner` gets it. The history is that of the owner's platform; where it has none, that
-/// of a platform for which the name will stand no more.
-fn former(
-    catalog: &Catalog,
-    owner: &ImageRecord,
-    reference: &Reference,
-    platforms: &[Platform],
-    losers: Losers,
-) -> Vec<Former> {
-    let claims = || {
-        let name = |image: &ImageRecord| image.names.iter().find(|name| name.reference == *reference).cloned();
-        catalog.images.iter().filter_map(move |image| name(image).map(|name| (image, name)))
-    };
-    if let Some((_, name)) = claims().find(|(image, _)| image.id == owner.id) {
-        return name.former;
+/// The images that have a name now, for some names; each with its own entry of it.
+struct Claims<'c>(HashMap<&'c Reference, Vec<(&'c ImageRecord, &'c Name)>>);
+
+impl<'c> Claims<'c> {
+    fn of(catalog: &'c Catalog, names: &'c [Reference]) -> Self {
+        let mut claims: HashMap<_, Vec<_>> = names.iter().map(|reference| (reference, Vec::new())).collect();
+        for image in &catalog.images {
+            for name in &image.names {
+                if let Some(claims) = claims.get_mut(&name.reference) {
+                    claims.push((image, name));
+                }
+            }
+        }
+        Self(claims)
     }
-    let platform = owner.platform.normalized();
-    let same = claims().find(|(image, _)| image.platform.normalized() == platform);
-    let host = Platform::host();
-    let dropped = claims()
-        .filter(|(image, _)| losers == Losers::All && !platforms.contains(&image.platform.normalized()))
-        .min_by_key(|(image, _)| host.rank(&image.platform).unwrap_or(u32::MAX));
-    let Some((image, name)) = same.or(dropped) else { return Vec::new() };
-    let digest = image.manifest(Some(&name)).map_or(&name.manifest, |manifest| manifest.shown_digest());
-    let last = Former { image: image.id.clone(), digest: digest.clone(), tagged: name.tagged };
-    std::iter::once(last).chain(name.former).take(REMEMBERED).collect()
+
+    /// What a name has stood for when `owner` gets it. The history is that of the owner's platform; where it has none, that
+    /// of a platform for which the name will stand no more.
+    fn former(
+        &self,
+        owner: &ImageRecord,
+        reference: &Reference,
+        platforms: &[Platform],
+        losers: Losers,
+    ) -> Vec<Former> {
+        let claims = || self.0.get(reference).into_iter().flatten().copied();
+        if let Some((_, name)) = claims().find(|(image, _)| image.id == owner.id) {
+            return name.former.clone();
+        }
+        let platform = owner.platform.normalized();
+        let same = claims().find(|(image, _)| image.platform.normalized() == platform);
+        let host = Platform::host();
+        let dropped = claims()
+            .filter(|(image, _)| losers == Losers::All && !platforms.contains(&image.platform.normalized()))
+            .min_by_key(|(image, _)| host.rank(&image.platform).unwrap_or(u32::MAX));
+        let Some((image, name)) = same.or(dropped) else { return Vec::new() };
+        let digest = image.manifest(Some(name)).map_or(&name.manifest, |manifest| manifest.shown_digest());
+        let last = Former { image: image.id.clone(), digest: digest.clone(), tagged: name.tagged.clone() };
+        std::iter::once(last).chain(name.former.iter().cloned()).take(REMEMBERED).collect()
+    }
 }

@@ -66,6 +66,9 @@ impl Store {
     /// Takes the unreachable ones of `candidates` away. The caller holds the exclusive store lock.
     pub(super) fn sweep(&self, staging: &Staging<'_>, candidates: &BTreeSet<Item>) -> Result<Freed> {
         let mut freed = Freed::default();
+        if candidates.is_empty() {
+            return Ok(freed);
+        }
         for item in self.unreachable(&self.catalog()?, candidates)?.0 {
             if self.take(staging, &item)? {
                 freed.0.insert(item);

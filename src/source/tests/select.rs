@@ -59,6 +59,24 @@ fn row_136_an_error_names_only_some_of_very_many_images() {
 }
 
 #[test]
+fn row_136_very_many_names_of_one_image_are_counted_at_once() {
+    let bench = Bench::new();
+    let select_of = |count: usize| {
+        let mut tree = Tree::layout();
+        let image = tree.image("linux/amd64", "x");
+        tree.top(&[image]);
+        let config = Digest::of(config("linux/amd64", &[b"x"]).to_string().as_bytes());
+        let tags: Vec<String> = (0..count).map(|number| format!("app:{number}")).collect();
+        let entry = json!({ "Config": format!("blobs/sha256/{}", config.hex()), "RepoTags": tags, "Layers": [] });
+        tree.json("manifest.json", &json!([entry]));
+        select(&*bench.open_file(&tree.tar()).unwrap(), &SourceSpec::Stdin)
+    };
+    let images = select_of(5000).unwrap();
+    assert_eq!((images.len(), images[0].names.len()), (1, 5000));
+    refused(select_of(60_000), "60000 names of images, the limit is 5000");
+}
+
+#[test]
 fn row_126_one_image_needs_no_name() {
     let (bench, tree) = layout(|tree| vec![tree.image("linux/s390x", "x")]);
     let images = pick(&bench, &tree, None).unwrap();

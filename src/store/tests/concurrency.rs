@@ -63,7 +63,7 @@ fn installing_and_removing_at_once_never_loses_a_layer_that_is_named() {
                             commit_layer(&store, text);
                         }
                     }
-                    store.install(&staging, image(&text, &["shared", &own], &["same"])).unwrap();
+                    store.install(&staging, vec![image(&text, &["shared", &own], &["same"])]).unwrap();
                     drop(staging);
                     assert_eq!(found(&store, "shared"), "usable");
                     if turn < 5 {

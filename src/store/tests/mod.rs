@@ -97,7 +97,7 @@ fn image(text: &str, layers: &[&str], names: &[&str]) -> Installed {
 }
 
 fn install(store: &Store, image: Installed) {
-    store.install(&store.stage().unwrap(), image).unwrap();
+    store.install(&store.stage().unwrap(), vec![image]).unwrap();
 }
 
 fn delete(store: &Store, text: &str) -> Freed {

@@ -82,7 +82,7 @@ fn the_history_is_that_of_the_platform() {
 fn a_name_remembers_at_most_a_hundred_images() {
     let mut catalog = Catalog::default();
     for turn in 0..130 {
-        let change = moves::install(&catalog, image(&turn.to_string(), &[], &["app"]), "now");
+        let change = moves::install(&catalog, vec![image(&turn.to_string(), &[], &["app"])], "now");
         catalog.apply(&change);
     }
     let resolve = |text: &str| catalog.resolve(text, &Platform::host()).map(|found| found.images[0].id.clone());

@@ -134,3 +134,96 @@ fn a_tar_is_imported_as_docker_does() {
         assert_eq!(bench.names("blobs/sha256").len(), 3);
     });
 }
+
+/// An archive of `docker save` with so many images of one layer.
+fn archive(bench: &Bench, images: usize) -> SourceSpec {
+    let layer = tar(&[("a", "1")]);
+    let config = |number: usize| {
+        let diff_ids = [Digest::of(&layer).to_string()];
+        json!({
+            "architecture": "amd64", "os": "linux", "config": { "Labels": { "number": number.to_string() } },
+            "rootfs": { "type": "layers", "diff_ids": diff_ids },
+        })
+    };
+    let entry = |number: usize| {
+        let tags = [format!("localhost/many:{number}")];
+        json!({ "Config": format!("{number}.json"), "RepoTags": tags, "Layers": ["layer.tar"] })
+    };
+    let configs = (0..images).map(|number| (format!("{number}.json"), config(number).to_string().into_bytes()));
+    let list = serde_json::to_vec(&(0..images).map(entry).collect::<Vec<_>>()).unwrap();
+    let mut archive = tar::Builder::new(Vec::new());
+    for (name, content) in configs.chain([("layer.tar".to_owned(), layer.clone()), ("manifest.json".to_owned(), list)])
+    {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, name, content.as_slice()).unwrap();
+    }
+    let file = bench.path(&format!("{images}.tar"));
+    fs::write(&file, archive.into_inner().unwrap()).unwrap();
+    SourceSpec::DockerArchive { file, reference: None }
+}
+
+/// How often this thread has read from files (`proc_pid_io(5)`).
+fn reads() -> u64 {
+    let text = text(Path::new("/proc/thread-self/io"));
+    text.lines().find_map(|line| line.strip_prefix("syscr: ")).unwrap().parse().unwrap()
+}
+
+#[test]
+fn twice_the_images_of_an_archive_cost_twice_as_much() {
+    in_own_namespace(|bench| {
+        let cost = |images: usize| {
+            let _ = fs::remove_dir_all(bench.path("root"));
+            let source = archive(bench, images);
+            let rootlay = bench.open();
+            let before = reads();
+            assert_eq!(rootlay.load(load(source)).unwrap().len(), images);
+            let after = reads();
+            assert_eq!(rootlay.images().unwrap().len(), images);
+            after - before
+        };
+        let (few, many) = (cost(20), cost(40));
+        assert!(many * 10 < few * 23, "{few} reads, {many} of twice as many images");
+    });
+}
+
+#[test]
+fn what_was_loaded_before_a_bad_image_stays_with_its_names() {
+    in_own_namespace(|bench| {
+        let rootlay = bench.open();
+        // The name of the first one moves to the second, the third has no layer.
+        let layer = tar(&[("a", "1")]);
+        let config = |label: &str, layer: &[u8]| {
+            let diff_ids = [Digest::of(layer).to_string()];
+            let config = json!({ "Labels": { "label": label } });
+            let rootfs = json!({ "type": "layers", "diff_ids": diff_ids });
+            json!({ "architecture": "amd64", "os": "linux", "config": config, "rootfs": rootfs }).to_string()
+        };
+        let list = json!([
+            { "Config": "1.json", "RepoTags": ["localhost/app:1", "localhost/app:first"], "Layers": ["layer.tar"] },
+            { "Config": "2.json", "RepoTags": ["localhost/app:1"], "Layers": ["layer.tar"] },
+            { "Config": "3.json", "RepoTags": ["localhost/app:1"], "Layers": ["wrong.tar"] },
+        ]);
+        let (one, two, three) = (config("1", &layer), config("2", &layer), config("3", b"another"));
+        let (layer, list) = (String::from_utf8(layer).unwrap(), list.to_string());
+        let archive = tar(&[
+            ("1.json", &one),
+            ("2.json", &two),
+            ("3.json", &three),
+            ("layer.tar", &layer),
+            ("wrong.tar", &layer),
+            ("manifest.json", &list),
+        ]);
+        let file = bench.path("archive.tar");
+        fs::write(&file, archive).unwrap();
+        let error = rootlay.load(load(SourceSpec::DockerArchive { file, reference: None })).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        let ids: Vec<String> = ["localhost/app:first", "localhost/app:1", "localhost/app:1@{1}"]
+            .map(|name| rootlay.inspect(name, None).unwrap()["Id"].as_str().unwrap().to_owned())
+            .to_vec();
+        let [first, second] = [&one, &two].map(|config| Digest::of(config.as_bytes()).to_string());
+        assert_eq!(ids, [first.clone(), second, first]);
+        assert_eq!((bench.names("images/sha256").len(), bench.names("layers/sha256").len()), (2, 1));
+    });
+}
