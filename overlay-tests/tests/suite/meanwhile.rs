@@ -1,13 +1,17 @@
-//! What others do while a command works on a view.
+//! What others do while a command works, and what an earlier boot left.
 
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{self, File};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use nix::errno::Errno;
 use overlay_tests::cases;
-use overlay_tests::harness::{Case, Context};
+use overlay_tests::fixture::{Layer, dir, file};
+use overlay_tests::harness::{Case, Context, StoreListing};
+use overlay_tests::oracle::apply_stack;
 use overlay_tests::trace::{Step, trace};
+use overlay_tests::tree::{Nlink, differences};
 use rustix::fs::{FlockOperation, flock};
 
 use super::writable::{SHOWN, load, shows};
@@ -16,7 +20,9 @@ pub fn cases() -> Vec<Case> {
     cases![
         a_view_that_took_the_place_of_another_one_stays;
         views_that_are_mounted_at_once_have_names_of_their_own;
-        nobody_waits_for_the_disk_while_a_view_gets_its_name
+        nobody_waits_for_the_disk_while_a_view_gets_its_name;
+        an_image_that_is_removed_during_its_mount_leaves_nothing;
+        an_import_does_not_trust_what_an_earlier_boot_left
     ]
 }
 
@@ -81,4 +87,58 @@ fn nobody_waits_for_the_disk_while_a_view_gets_its_name(context: &Context) {
     run.output.ok();
     assert!(held.is_empty() && free > 0, "{free} without the lock, with it: {held:?}");
     context.rootlay(["umount", "-a"]).ok();
+}
+
+/// Its lease kept the layers from going with the image; nothing else would ever take them away but a system prune.
+fn an_image_that_is_removed_during_its_mount_leaves_nothing(context: &Context) {
+    for access in [&[][..], &["-w"]] {
+        let id = load(context);
+        let mut is_removed = false;
+        let mount = context.command([&["mount"][..], access, &[id.as_str()]].concat());
+        let run = trace(&mount, &context.root(), &mut |_, call| {
+            if !is_removed && call.name.starts_with("mkdir") && call.path.contains("/view-") {
+                context.rootlay(["rmi", &id]).ok();
+                is_removed = true;
+            }
+            Step::Go
+        });
+        assert!(is_removed, "{:?}", run.calls);
+        let output = run.output.exits(1);
+        assert!(output.one_line().contains("it was removed meanwhile"), "{}", output.stderr);
+        let left = StoreListing::read(&context.root());
+        assert_eq!((left.layers(), left.blobs()), (vec![], vec![]), "{}", left.paths());
+        for folder in ["corrections/sha256", "staging", "views"] {
+            assert!(left.children(folder).is_empty(), "{}", left.paths());
+        }
+    }
+}
+
+/// The directory of the only layer.
+fn layer(context: &Context) -> PathBuf {
+    let mut layers = fs::read_dir(context.root().join("layers/sha256")).unwrap();
+    let layer = layers.next().unwrap().unwrap().path();
+    assert!(layers.next().is_none());
+    layer
+}
+
+/// A power cut leaves a layer that no record names yet with its name, but perhaps without its content. The diff ID of a tar
+/// that is imported is known only when it is unpacked.
+fn an_import_does_not_trust_what_an_earlier_boot_left(context: &Context) {
+    let entries = vec![dir("d", 0o755), file("d/f", "content")];
+    let tar = context.fresh("tar");
+    fs::write(&tar, Layer::of(&entries).tar()).unwrap();
+    let import = || context.rootlay(["import", tar.to_str().unwrap()]).ok().trim().to_owned();
+    let id = import();
+    let (place, aside) = (layer(context), context.fresh("aside"));
+    let copy = |from: &PathBuf, to: &PathBuf| {
+        context.run("cp", &["-a", from.to_str().unwrap(), to.to_str().unwrap()]).ok();
+    };
+    copy(&place, &aside);
+    context.rootlay(["rmi", &id]).ok();
+    copy(&aside, &place);
+    fs::write(place.join("diff/d/f"), "").unwrap();
+    fs::write(place.join("commit.json"), "{\"boot\": \"an earlier one\"}\n").unwrap();
+    let id = import();
+    let lines = differences(&apply_stack(&[entries]).unwrap(), &context.tree_of_loaded(&id), Nlink::Compare);
+    assert!(lines.is_empty(), "{}", lines.join("\n"));
 }
