@@ -1,4 +1,5 @@
 //! Tables as Go's `tabwriter` prints them for Docker: cells at least 10 wide, 3 spaces between, the last cell not padded.
+//! It counts characters, so these do too: one that takes two cells of a terminal, or none, is out of line with both.
 
 /// The narrowest a column may be, its padding included.
 const MIN_WIDTH: usize = 10;
