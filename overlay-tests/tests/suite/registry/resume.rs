@@ -1,6 +1,8 @@
 //! Downloads that go on where they were.
 
 use std::fs;
+use std::io::Read as _;
+use std::net::TcpListener;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -10,7 +12,7 @@ use overlay_tests::cases;
 use overlay_tests::fixture::{Image, Written};
 use overlay_tests::harness::{Case, Context, StoreListing};
 use overlay_tests::random::Rng;
-use overlay_tests::registry::{Bed, Fault, Proxy, noise};
+use overlay_tests::registry::{Bed, Fault, PROXY, Proxy, noise};
 
 use super::assert_tree;
 
@@ -19,6 +21,7 @@ pub fn cases() -> Vec<Case> {
         resume_after_a_hundred_kills;
         resume_after_an_interrupt;
         resume_while_nothing_comes;
+        an_interrupt_counts_while_nobody_answers;
         resume_after_a_lost_network;
         resume_with_a_corrupt_partial_file;
         resume_under_another_name;
@@ -146,6 +149,36 @@ fn resume_while_nothing_comes(context: &Context) {
     bed.pull(&name);
     went_on(&proxy, &written, &kept);
     assert_tree(context, &name, &image());
+}
+
+/// Somebody takes connections and says nothing: every command that asks ends at once.
+fn an_interrupt_counts_while_nobody_answers(context: &Context) {
+    let bed = Bed::new(context);
+    let id = bed.load(&image()).image_id;
+    let named = |rest: &str| format!("{PROXY}/{rest}");
+    let (name, repository) = (named("app:1"), named("app"));
+    for arguments in [
+        &["pull", &name][..],
+        &["pull", "--dry-run", &name],
+        &["pull", "--check", &name],
+        &["mount", &name],
+        &["digest", &name],
+        &["tags", &repository],
+        &["search", &repository],
+        &["manifest", "inspect", &name],
+        &["push", &id, &name],
+        &["login", "-u", "user", "-p", "password", PROXY],
+    ] {
+        // A new one, where no connection of the command before is left; it is open until the end: nobody hangs up.
+        let silent = TcpListener::bind(PROXY).unwrap();
+        let child = bed.spawn(arguments);
+        let (mut connection, _) = silent.accept().unwrap();
+        connection.read_exact(&mut [0; 10]).unwrap();
+        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert!(StoreListing::read(&bed.root()).children("staging").is_empty());
 }
 
 fn resume_after_a_lost_network(context: &Context) {
