@@ -17,13 +17,33 @@ pub async fn send(
     url: Url,
     prepare: impl Fn(RequestBuilder, bool) -> RequestBuilder,
 ) -> Result<Response, Trouble> {
+    follow(url, &[301, 302, 303, 307, 308], async |url, own| {
+        let host = host_of(&url);
+        runtime::send(prepare(client.request(method.clone(), url), own), &host).await
+    })
+    .await
+}
+
+/// Sends a request with a body, as `attempt` does, which is told what `prepare` is told. Of redirects those are followed
+/// that want the same request with the same body elsewhere (RFC 9110, 15.4.8 and 15.4.9).
+pub async fn send_body(
+    url: Url,
+    attempt: impl AsyncFn(Url, bool) -> Result<Response, Trouble>,
+) -> Result<Response, Trouble> {
+    follow(url, &[307, 308], attempt).await
+}
+
+async fn follow(
+    url: Url,
+    redirects: &[u16],
+    attempt: impl AsyncFn(Url, bool) -> Result<Response, Trouble>,
+) -> Result<Response, Trouble> {
     let first = url.origin();
     let (mut url, mut own) = (url, true);
     for _ in 0..=MAX_REDIRECTS {
         own &= url.origin() == first;
-        let request = prepare(client.request(method.clone(), url.clone()), own);
-        let response = runtime::send(request, &host_of(&url)).await?;
-        if !leads_on(&response) {
+        let response = attempt(url.clone(), own).await?;
+        if !redirects.contains(&response.status().as_u16()) {
             return Ok(response);
         }
         url = allowed(&url, target(response.url(), response.headers()))?;
@@ -35,10 +55,6 @@ pub async fn send(
 pub fn host_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
-fn leads_on(response: &Response) -> bool {
-    matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
 pub(super) fn target(from: &Url, headers: &HeaderMap) -> Option<Url> {

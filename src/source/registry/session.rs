@@ -15,10 +15,11 @@ use super::challenge::{self, Challenge};
 use super::conf::Endpoint;
 use super::credentials::{Credentials, Found};
 use super::options::Tls;
+use super::redirect::{self, host_of};
 use super::retry::{Patience, Remedy, Trouble};
 use super::tokens::{Tokens, Wish};
 use super::transport::{Use, is_loopback};
-use super::{EXPLAIN, Shared, redirect, runtime};
+use super::{EXPLAIN, Shared, runtime};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How often one request is sent because the registry wants (other) credentials.
@@ -181,7 +182,6 @@ impl Session {
             } else {
                 Access::default()
             };
-            let payload = ask.body.map(|make| make()).transpose()?;
             let prepare = |mut request: RequestBuilder, own: bool| {
                 for (name, value) in &ask.headers {
                     request = request.header(name, value);
@@ -191,10 +191,15 @@ impl Session {
                     None => request,
                 }
             };
-            let response = match payload {
-                Some(payload) => {
-                    let request = prepare(client(Use::Send)?.request(ask.method.clone(), url.clone()), true);
-                    self.upload(request, payload, shared.options.retry.patience).await?
+            let response = match ask.body {
+                Some(make) => {
+                    let sending = client(Use::Send)?;
+                    let attempt = async |url: Url, own: bool| {
+                        let host = host_of(&url);
+                        let request = prepare(sending.request(ask.method.clone(), url), own);
+                        upload(request, make()?, &host, shared.options.retry.patience).await
+                    };
+                    redirect::send_body(url.clone(), attempt).await?
                 }
                 None => redirect::send(&fetching, &ask.method, url.clone(), prepare).await?,
             };
@@ -219,25 +224,6 @@ impl Session {
             ErrorKind::Authentication,
             format!("{}: asks for credentials again and again", self.api_host),
         )))
-    }
-
-    /// Sends a request with its body, for as long as it takes, but not while nothing moves.
-    async fn upload(&self, request: RequestBuilder, payload: Payload, patience: Duration) -> Result<Response, Trouble> {
-        let Payload { body, len, taken } = payload;
-        let mut answer = pin!(runtime::send(request.header(CONTENT_LENGTH, len).body(body), &self.api_host));
-        let mut before = 0;
-        loop {
-            let patience = if before > 0 && before == len { patience * LOOKING } else { patience };
-            if let Ok(result) = tokio::time::timeout(patience, &mut answer).await {
-                return result;
-            }
-            let now = taken.load(Ordering::Relaxed);
-            if now == before {
-                let message = format!("{}: no answer in time", self.api_host);
-                return Err(Trouble::passing(Error::new(ErrorKind::Unreachable, message)));
-            }
-            before = now;
-        }
     }
 
     /// What gives access. `asked` is the challenge that this very request was answered with: what was used so far is
@@ -288,6 +274,30 @@ impl Session {
                 Access::new(&format!("Bearer {}", token.reveal()), true)
             }
         }
+    }
+}
+
+/// Sends a request with its body, for as long as it takes, but not while nothing moves.
+async fn upload(
+    request: RequestBuilder,
+    payload: Payload,
+    host: &str,
+    patience: Duration,
+) -> Result<Response, Trouble> {
+    let Payload { body, len, taken } = payload;
+    let mut answer = pin!(runtime::send(request.header(CONTENT_LENGTH, len).body(body), host));
+    let mut before = 0;
+    loop {
+        let patience = if before > 0 && before == len { patience * LOOKING } else { patience };
+        if let Ok(result) = tokio::time::timeout(patience, &mut answer).await {
+            return result;
+        }
+        let now = taken.load(Ordering::Relaxed);
+        if now == before {
+            let message = format!("{host}: no answer in time");
+            return Err(Trouble::passing(Error::new(ErrorKind::Unreachable, message)));
+        }
+        before = now;
     }
 }
 

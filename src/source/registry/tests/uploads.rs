@@ -83,3 +83,66 @@ fn who_may_not_read_the_other_repository_sends_the_blob() {
     assert_eq!(upload(&server, 1000, Some("other")).unwrap(), Arrived::Sent);
     assert_eq!(server.requests().len(), 3);
 }
+
+/// What a registry leads on with 307 or 308, it wants elsewhere as it is; what proves who we are is not for others.
+#[test]
+fn an_upload_is_led_on_with_its_body_and_without_its_password() {
+    for status in ["307 Temporary Redirect", "308 Permanent Redirect"] {
+        let other = Server::start("127.0.0.2", |request, connection| {
+            swallow(request, connection);
+            match request.line.split_once(' ').unwrap().0 {
+                "POST" => answer("202 Accepted", &["Location: /stored/1"], b""),
+                _ => answer("201 Created", &[], b""),
+            }
+        });
+        let elsewhere = format!("http://{}", other.host);
+        let server = Server::start("127.0.0.1", move |request, connection| {
+            swallow(request, connection);
+            if request.header("authorization").is_none() {
+                return answer("401 Unauthorized", &["WWW-Authenticate: Basic realm=\"x\""], b"");
+            }
+            let path = request.line.split_once(' ').unwrap().1;
+            // First to another path of its own.
+            let next = if path.contains("/moved") { format!("{elsewhere}{path}") } else { format!("{path}/moved") };
+            answer(status, &[&format!("Location: {next}")], b"")
+        });
+        let registries = registries(with_password());
+        let destination = registries.destination(&named(&server, "app:1")).unwrap();
+        let content = tempfile::NamedTempFile::new().unwrap();
+        content.as_file().set_len(100_000).unwrap();
+        let digest = Digest::of(b"whatever");
+        let open = || Ok(File::open(content.path()).unwrap());
+        let outgoing =
+            Outgoing { digest: &digest, size: 100_000, open: &open, sent: Arc::new(|_| ()), waiting: PATIENT };
+        assert_eq!(destination.blob(&outgoing, None).unwrap(), Arrived::Sent);
+        destination.manifest("1", "application/vnd.oci.image.manifest.v1+json", b"{\"a\": 1}").unwrap();
+        let own: Vec<bool> =
+            server.requests().iter().map(|request| request.header("authorization").is_some()).collect();
+        assert_eq!(own, [false, true, true, true, true], "{:?}", server.requests());
+        let seen: Vec<(String, u64)> = other
+            .requests()
+            .iter()
+            .inspect(|request| assert_eq!(request.header("authorization"), None))
+            .map(|request| (request.line.split(['?', '&']).next().unwrap().to_owned(), request.len()))
+            .collect();
+        let expected = [
+            ("POST /v2/app/blobs/uploads//moved", 0),
+            ("PUT /stored/1", 100_000),
+            ("PUT /v2/app/manifests/1/moved", 8),
+        ];
+        assert_eq!(seen, expected.map(|(line, len)| (line.to_owned(), len)));
+    }
+}
+
+/// Others want another request, which has no body: that is no answer to an upload.
+#[test]
+fn an_upload_is_not_turned_into_another_request() {
+    for status in ["301 Moved Permanently", "302 Found", "303 See Other"] {
+        let server = Server::start("127.0.0.1", move |request, connection| {
+            swallow(request, connection);
+            answer(status, &["Location: /elsewhere"], b"")
+        });
+        upload(&server, 1000, None).unwrap_err();
+        assert_eq!(server.requests().len(), 1, "{:?}", server.requests());
+    }
+}
