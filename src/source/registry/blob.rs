@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -22,6 +23,9 @@ const QUEUE: usize = 8;
 
 /// So many bytes behind a failure are progress. Whoever sends less and breaks off again would never be given up.
 const PROGRESS: u64 = 4096;
+
+/// So many bytes have to come in the time for which a connection may be silent. Whoever sends less would never end.
+const LEAST: u64 = 1024;
 
 /// The content of a blob, unverified, and never more bytes than it has.
 pub struct BlobReader<'a> {
@@ -134,7 +138,8 @@ impl<'a> BlobReader<'a> {
         let Incoming { response, offset } = opened?;
         let (sender, pieces) = channel(QUEUE);
         let host = place.session.host.clone();
-        let task = self.inner.runtime.spawn(hand_over(response, host, sender));
+        let pace = Pace::new(shared.options.retry.patience);
+        let task = self.inner.runtime.spawn(hand_over(response, host, pace, sender));
         Ok(Stream { pieces, surplus: self.at - offset, task })
     }
 
@@ -164,10 +169,44 @@ impl<'a> BlobReader<'a> {
     }
 }
 
+/// How fast bytes come, while somebody waits for them.
+struct Pace {
+    patience: Duration,
+    waited: Duration,
+    came: u64,
+}
+
+impl Pace {
+    fn new(patience: Duration) -> Self {
+        Self { patience, waited: Duration::ZERO, came: 0 }
+    }
+
+    /// Whether so many bytes after such a wait are too few, with those before them.
+    fn is_too_slow(&mut self, waited: Duration, came: usize) -> bool {
+        self.waited += waited;
+        self.came += came as u64;
+        if self.came >= LEAST {
+            *self = Self::new(self.patience);
+        }
+        self.waited >= self.patience
+    }
+}
+
 /// Sends on what comes, until the end, a failure, or nobody reads any more.
-async fn hand_over(mut response: reqwest::Response, host: String, sender: Sender<Result<Bytes, Trouble>>) {
+async fn hand_over(
+    mut response: reqwest::Response,
+    host: String,
+    mut pace: Pace,
+    sender: Sender<Result<Bytes, Trouble>>,
+) {
     loop {
-        let piece = match response.chunk().await {
+        let begun = Instant::now();
+        let next = response.chunk().await;
+        let piece = match next {
+            Ok(Some(piece)) if pace.is_too_slow(begun.elapsed(), piece.len()) => {
+                let message = format!("{host}: fewer than {LEAST} bytes in {} s", pace.patience.as_secs());
+                Err(Trouble::passing(Error::new(ErrorKind::Unreachable, message)))
+            }
             Ok(Some(piece)) => Ok(piece),
             Ok(None) => return,
             Err(error) => Err(answer::network(&host, error)),

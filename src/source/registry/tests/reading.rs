@@ -1,6 +1,6 @@
 //! Servers whose answers have no end, or none that helps.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
@@ -44,6 +44,42 @@ fn a_byte_now_and_then_is_no_progress() {
     let error = read(&drop, &blob(&CONTENT)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unreachable, "{error:?}");
     assert_eq!(drop.requests().len(), 3);
+}
+
+/// A byte each 20 ms keeps a connection alive, and would go on for a quarter of an hour.
+#[test]
+fn a_blob_that_hardly_comes_goes_on_with_another_connection() {
+    static CONTENT: [u8; 50_000] = [7; 50_000];
+    let trickling = |most: usize| {
+        let turn = AtomicUsize::new(0);
+        Server::start("127.0.0.1", move |request, connection| {
+            let range =
+                request.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+            let rest = &CONTENT[range.unwrap_or_default()..];
+            let whole = answer(if range.is_some() { "206 Partial Content" } else { "200 OK" }, &[], rest);
+            if turn.fetch_add(1, Ordering::Relaxed) >= most {
+                return whole;
+            }
+            let (head, body) = whole.split_at(whole.len() - rest.len());
+            if connection.write_all(head).is_ok() {
+                for byte in body.chunks(1) {
+                    if connection.write_all(byte).is_err() {
+                        break;
+                    }
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            }
+            Vec::new()
+        })
+    };
+    let once = trickling(1);
+    assert_eq!(read(&once, &blob(&CONTENT)).unwrap(), CONTENT);
+    let requests = once.requests();
+    assert!(requests.len() == 2 && requests[1].header("range").is_some(), "{requests:?}");
+    let always = trickling(usize::MAX);
+    let error = read(&always, &blob(&CONTENT)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unreachable, "{error:?}");
+    assert_eq!(always.requests().len(), 3);
 }
 
 #[test]
