@@ -1,8 +1,10 @@
-//! How a blob gets in: written aside, verified, renamed.
+//! How a blob gets in: written aside, verified, made durable, renamed.
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::mem;
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::errno::Errno;
@@ -73,6 +75,47 @@ pub struct PartialFile {
     pub file: File,
     /// How many bytes it has.
     pub kept: u64,
+}
+
+/// A verified blob that gets its name when it is on the disk.
+///
+/// Nothing of it is open or locked, so that any number of them can wait, and nobody for them.
+#[derive(Debug)]
+pub struct Ready {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size.
+    pub size: u64,
+    /// Where it is.
+    pub place: Place,
+}
+
+/// Where a blob waits for its name.
+#[derive(Debug)]
+pub enum Place {
+    /// In the directory in which it was begun, under this name.
+    Staged(String),
+    /// Among the downloads, where others may find it: it is the same as long as the file has this state.
+    Download(FileState),
+}
+
+/// By what a file that somebody wrote to, or another one of the same name, is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileState {
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl FileState {
+    /// The state of an open file.
+    ///
+    /// # Errors
+    /// Those of `fstat`.
+    pub fn of(file: &File) -> io::Result<Self> {
+        let found = file.metadata()?;
+        Ok(Self { inode: found.ino(), size: found.len(), modified: (found.mtime(), found.mtime_nsec()) })
+    }
 }
 
 impl Ingest {
@@ -156,7 +199,7 @@ impl Ingest {
         Ok(())
     }
 
-    /// Makes the bytes durable, for a blob that a record names already: it must not get the name before.
+    /// Makes the bytes durable: a blob must not get its name before.
     ///
     /// # Errors
     /// What the kernel says of anything that was not written.
@@ -169,9 +212,23 @@ impl Ingest {
         }
     }
 
-    /// Verifies and gives the blob its name. A blob that is here already is success.
+    /// Verifies; the blob waits for its name from here on. `None` if it has it.
     ///
-    /// Nothing is synced: the commit of the image does that.
+    /// # Errors
+    /// Those of [`Ingest::verify`].
+    pub fn ready(mut self) -> Result<Option<Ready>> {
+        self.verify()?;
+        let Writing { name, target, expected, size, committed, .. } = &mut self.writing;
+        let place = match target {
+            Target::Stored => return Ok(None),
+            Target::Staged(_) => Place::Staged(mem::take(name)),
+            Target::Partial { file, .. } => Place::Download(FileState::of(file)?),
+        };
+        *committed = true;
+        Ok(Some(Ready { digest: expected.clone(), size: *size, place }))
+    }
+
+    /// Verifies and gives the blob its name; it is durable ([`Ingest::sync`]). A blob that is here already is success.
     pub fn commit(mut self, store: &ContentStore) -> Result<()> {
         self.verify()?;
         let Writing { dir, name, target, expected, size, committed, .. } = &mut self.writing;

@@ -95,20 +95,6 @@ impl ContentStore {
         Ok(all)
     }
 
-    /// Whether a blob is here with its size and its content. After a power cut one that no record names may have the
-    /// size alone.
-    ///
-    /// # Errors
-    /// What keeps it from being found out; one that cannot be read is not whole.
-    pub fn is_whole(&self, digest: &Digest, size: u64) -> Result<bool> {
-        match self.directory(digest.algorithm())? {
-            Some(directory) if size_in(&directory, digest)? == Some(size) => {
-                Ok(is_right(&directory, digest).unwrap_or(false))
-            }
-            _ => Ok(false),
-        }
-    }
-
     /// Whether what has the name of a blob is certainly something else: that it cannot be read is no proof.
     ///
     /// # Errors
@@ -122,25 +108,23 @@ impl ContentStore {
         Ok(!is_right(&directory, digest).context(|| format!("read blob {digest}"))?)
     }
 
-    /// Gives a finished, verified file its name. A whole blob that is here already stays: it may be durable, and
-    /// the new one is not yet.
-    pub(super) fn adopt(&self, staging: &Dir, name: &[u8], digest: &Digest, size: u64) -> Result<()> {
+    /// Gives a verified file that is on the disk its name. A whole blob that is here already stays.
+    ///
+    /// # Errors
+    /// Those of the kernel.
+    pub fn adopt(&self, from: &Dir, name: &[u8], digest: &Digest, size: u64) -> Result<()> {
         let tried = || format!("store blob {digest}");
         let directory = self.blobs.create_dirs(digest.algorithm().as_str().as_bytes(), 0o755).context(tried)?;
-        match staging.rename_new(name, &directory, digest.hex().as_bytes()) {
+        match from.rename_new(name, &directory, digest.hex().as_bytes()) {
             Err(error) if error.errno() == Errno::EEXIST => {}
             result => return result.context(tried),
         }
         match size_in(&directory, digest) {
             Ok(Some(found)) if found == size && is_right(&directory, digest).unwrap_or(false) => {
-                staging.remove_file(name).context(tried)
+                from.remove_file(name).context(tried)
             }
-            // Another size or other content, or no file at all. Somebody else may have found out too, and have recorded
-            // what now goes: the new one is durable before that.
-            _ => {
-                staging.open_file(name).context(tried)?.sync_all().context(tried)?;
-                replace(staging, name, &directory, digest).context(tried)
-            }
+            // Damage: another size or other content, or no file at all.
+            _ => replace(from, name, &directory, digest).context(tried),
         }
     }
 

@@ -66,6 +66,9 @@ impl Rootlay {
         };
         record.device = mount::attach(&overlay, dir, Api::Auto)?;
         drop(overlay);
+        if let Some(correction) = &lowers.correction {
+            self.store.note_mounted(correction);
+        }
         self.mark_mounted(staging, view, record, &path).inspect_err(|_| {
             // Nobody will learn of this mount: the record says that it never came to be.
             let _ = mount::detach(&path, true);

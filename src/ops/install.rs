@@ -10,7 +10,7 @@ use std::thread;
 use super::lowers::{self, Workspace};
 use super::{Jobs, Limits, Oddities, Privileges, Rootlay, unpack};
 use crate::cancel::Cancel;
-use crate::content::Ingest;
+use crate::content::{Ingest, Ready};
 use crate::error::{ErrorKind, Result};
 use crate::layer::LayerIndex;
 use crate::oci::{ChainId, Descriptor, DiffId, Digest, ImageConfig, MAX_DOCUMENT, Manifest, Reference};
@@ -42,6 +42,8 @@ pub(super) struct Run<'a> {
     /// How many of them are recorded together.
     together: usize,
     committed: Mutex<BTreeSet<Item>>,
+    /// Blobs that get their names when everything is durable.
+    blobs: Mutex<BTreeMap<Digest, Ready>>,
     /// The disk does not have what was written.
     lost: AtomicBool,
     /// Downloads that were begun or went on, and how many bytes of them were here.
@@ -90,6 +92,7 @@ impl<'a> Run<'a> {
             ready: Vec::new(),
             together: TOGETHER,
             committed: Mutex::default(),
+            blobs: Mutex::default(),
             lost: AtomicBool::new(false),
             transfers: Mutex::default(),
             tasks: AtomicUsize::new(0),
@@ -102,27 +105,39 @@ impl<'a> Run<'a> {
     /// did not take what was written, everything goes that nothing names: in memory it looks right.
     pub fn carry_out<T>(mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let result = work(&mut self);
-        if self.lost.load(Ordering::Relaxed) {
-            if let Err(error) = self.store.discard_unnamed(&self.staging) {
-                tracing::debug!(%error, "what the disk may not have stays");
-            }
-            return result;
-        }
+        let lost = self.lost.load(Ordering::Relaxed);
         if let Err(error) = &result
-            && !leaves_what_came(error.kind())
+            && (lost || !leaves_what_came(error.kind()))
         {
-            let transfers = std::mem::take(&mut *self.transfers.lock().unwrap_or_else(PoisonError::into_inner));
-            for (blob, kept) in transfers {
-                if let Err(error) = self.store.cut_partial(&blob, kept) {
-                    tracing::debug!(%error, "what a failed run downloaded stays");
-                }
+            if let Err(error) = self.cut_transfers() {
+                tracing::debug!(%error, "what a failed run downloaded stays");
             }
             let committed = self.committed.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Err(error) = self.store.discard(&self.staging, &committed) {
+            let discarded = if lost {
+                self.store.discard_unnamed(&self.staging)
+            } else {
+                self.store.discard(&self.staging, &committed)
+            };
+            if let Err(error) = discarded {
                 tracing::debug!(%error, "what a failed run committed stays");
             }
         }
         result
+    }
+
+    /// Makes the downloads of this run as short as they were before it, unless somebody else relies on them now.
+    fn cut_transfers(&self) -> Result<()> {
+        let transfers = std::mem::take(&mut *self.transfers.lock().unwrap_or_else(PoisonError::into_inner));
+        if transfers.is_empty() {
+            return Ok(());
+        }
+        let leased = self.store.leased_by_others(&self.staging)?;
+        for (blob, kept) in transfers {
+            if !leased.contains(&Item::Blob(blob.clone())) {
+                self.store.cut_partial(&blob, kept)?;
+            }
+        }
+        Ok(())
     }
 
     pub fn next_task(&self) -> usize {
@@ -143,15 +158,30 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Gives a verified blob its name.
-    pub fn keep_blob(&self, ingest: Ingest, digest: &Digest) -> Result<()> {
-        let known = self.store.content().size_of(digest)?.is_some();
-        if !known && self.named.contains(&Item::Blob(digest.clone())) {
-            ingest.sync()?;
-        }
-        ingest.commit(self.store.content())?;
-        if !known {
-            self.remember(Item::Blob(digest.clone()));
+    /// Keeps a verified blob, which gets its name when everything is durable.
+    pub fn keep_blob(&self, ingest: Ingest) -> Result<()> {
+        let blob = ingest.ready()?.map(|blob| (blob.digest.clone(), blob));
+        self.blobs.lock().unwrap_or_else(PoisonError::into_inner).extend(blob);
+        Ok(())
+    }
+
+    /// Whether a blob is stored, or was brought for an image that is not recorded yet.
+    pub fn has_blob(&self, digest: &Digest, size: u64) -> Result<bool> {
+        Ok(self.waits(digest) || self.store.content().size_of(digest)? == Some(size))
+    }
+
+    fn waits(&self, blob: &Digest) -> bool {
+        self.blobs.lock().unwrap_or_else(PoisonError::into_inner).contains_key(blob)
+    }
+
+    /// Gives blobs that are on the disk their names.
+    fn name_blobs(&self, blobs: BTreeMap<Digest, Ready>) -> Result<()> {
+        for blob in blobs.into_values() {
+            let item = Item::Blob(blob.digest.clone());
+            let known = self.store.content().size_of(&blob.digest).is_ok_and(|size| size.is_some());
+            if self.store.name_blob(&self.staging, &blob)? && !known {
+                self.remember(item);
+            }
         }
         Ok(())
     }
@@ -170,7 +200,9 @@ impl<'a> Run<'a> {
 
     /// Makes everything durable that the image needs.
     fn sync(&self) -> Result<()> {
-        let result = self.store.sync().and_then(|()| self.staging.is_trusted());
+        // Those that other threads keep from here on may not be on the disk.
+        let blobs = std::mem::take(&mut *self.blobs.lock().unwrap_or_else(PoisonError::into_inner));
+        let result = self.store.sync_and_name(|| self.name_blobs(blobs)).and_then(|()| self.staging.is_trusted());
         self.lost.fetch_or(result.is_err(), Ordering::Relaxed);
         result
     }
@@ -181,20 +213,19 @@ impl<'a> Run<'a> {
 
     /// Stores a document.
     fn document(&self, digest: &Digest, content: &[u8]) -> Result<()> {
-        let stored = self.store.content();
-        if stored.read(digest, MAX_DOCUMENT).is_err_and(|error| error.kind() == ErrorKind::Refused) {
-            // It has the right size perhaps, and would stay.
-            stored.remove_damaged(digest)?;
+        if self.waits(digest) || self.store.content().read(digest, MAX_DOCUMENT).is_ok() {
+            return Ok(());
         }
         let mut ingest = Ingest::new(self.staging.dir(), digest, content.len() as u64)?;
         ingest.write_all(content)?;
-        self.keep_blob(ingest, digest)
+        self.keep_blob(ingest)
     }
 
     /// Brings one image in and records it; without a source its layers are here already. Its ID is the digest of
     /// its config.
     pub fn image(&mut self, source: Option<&dyn Source>, image: &NewImage<'_>) -> Result<Digest> {
         let id = self.bring(source, image)?;
+        self.cancel.check()?;
         self.record()?;
         Ok(id)
     }
@@ -236,7 +267,6 @@ impl<'a> Run<'a> {
         if self.ready.is_empty() {
             return Ok(());
         }
-        self.cancel.check()?;
         self.sync()?;
         self.store.install(&self.staging, std::mem::take(&mut self.ready))
     }

@@ -195,7 +195,13 @@ impl Workspace<'_> {
         let new = self.store.commit(self.staging, &draft, kind, &chain.0)?;
         match self.find(kind, &chain.0)? {
             Found::Usable(dir) => Ok(Made { chain, diff: dir.open_dir(b"diff")?, dir, new }),
-            Found::Stale | Found::Missing => {
+            Found::Stale => {
+                let message = format!(
+                    "what was made for the stack {chain} may not be on the disk, and a view shows it: unmount the view"
+                );
+                Err(Error::new(ErrorKind::InUse, message))
+            }
+            Found::Missing => {
                 Err(Error::new(ErrorKind::Failed, format!("what was made for the stack {chain} has vanished")))
             }
         }

@@ -115,6 +115,7 @@ impl Rootlay {
             target: target.as_ref().map(|target| target.path.clone()),
             state: State::New,
             boot: self.store.boot().to_owned(),
+            era: staging.era().map(str::to_owned),
             device: None,
             created: SystemTime::now(),
         };

@@ -10,14 +10,17 @@ use super::tee::{Step, Tee};
 use super::unpack::Job;
 use crate::content::Ingest;
 use crate::error::{Context, Error, ErrorKind, Result};
+use crate::oci::Descriptor;
 use crate::progress::Phase;
 use crate::source::{Remote, Waiting};
+use crate::store::Item;
 
 /// Shows what will be done for each layer, and returns those that are not here.
 pub(super) fn announce<'j>(run: &Run<'_>, jobs: Vec<Job<'j>>, workers: usize) -> Result<Vec<Job<'j>>> {
     let mut missing = Vec::new();
     for job in jobs {
         if job.is_here(run)? {
+            take_over(run, &job)?;
             run.progress.phase(&job.task, Phase::AlreadyExists);
         } else {
             run.progress.phase(&job.task, Phase::PullingLayer);
@@ -28,6 +31,31 @@ pub(super) fn announce<'j>(run: &Run<'_>, jobs: Vec<Job<'j>>, workers: usize) ->
         run.progress.phase(&job.task, Phase::Waiting);
     }
     Ok(missing)
+}
+
+/// Keeps the blob of a layer that is here if its download is complete: whoever fetched it died before the image was
+/// recorded.
+fn take_over(run: &Run<'_>, job: &Job<'_>) -> Result<()> {
+    let Descriptor { digest, size, .. } = job.blob;
+    if run.store.kept_of(digest)? != *size || run.store.content().size_of(digest)?.is_some() {
+        return Ok(());
+    }
+    // Who is alive does that when it records its image.
+    if run.store.leased_by_others(&run.staging)?.contains(&Item::Blob(digest.clone())) {
+        return Ok(());
+    }
+    let check = || run.cancel.check();
+    let partial = run.store.partial(digest, *size, &check)?;
+    if partial.kept != *size {
+        drop(partial);
+        return run.store.cut_partial(digest, 0);
+    }
+    let old = partial.dir.open_file(partial.name.as_bytes()).context(|| format!("partial download of {digest}"))?;
+    let watch = |_| check();
+    match Tee::new(Box::new(old.take(*size)), Ingest::resume(partial, digest, *size), &watch).finish() {
+        Err(error) if error.kind() == ErrorKind::DigestMismatch => run.store.cut_partial(digest, 0),
+        ingest => run.keep_blob(ingest?),
+    }
 }
 
 /// Fetches and unpacks a layer; the caller has its lock. Content that does not match its digest is fetched again,

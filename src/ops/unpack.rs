@@ -150,7 +150,7 @@ impl Job<'_> {
     /// Unpacks what passes through `tee`, and puts blob and layer in their places.
     pub(super) fn unpack(&self, run: &Run<'_>, tee: Tee<'_>, check: Check<'_>) -> Result<()> {
         let claims = Claims { diff_id: Some(self.diff_id), blob: Some(&self.blob.digest) };
-        let new = unpack_into_place(run, tee, &claims, check, |ingest| run.keep_blob(ingest, &self.blob.digest))?;
+        let new = unpack_into_place(run, tee, &claims, check, |ingest| run.keep_blob(ingest))?;
         // The bytes decide (row 116).
         if !new.compression.fits(&self.blob.media_type) {
             run.progress.warning(&format!(
@@ -167,16 +167,12 @@ impl Job<'_> {
 
     /// Stores the blob of a layer that is unpacked already, if the source has it.
     fn store_blob(&self, run: &Run<'_>, source: &dyn Source, check: Check<'_>) -> Result<()> {
-        let content = run.store.content();
-        let known = run.named.contains(&Item::Blob(self.blob.digest.clone()));
-        let stored = content.size_of(&self.blob.digest)? == Some(self.blob.size);
-        // One that no record names may be what a power cut left of it.
-        if stored && (known || content.is_whole(&self.blob.digest, self.blob.size)?) || !source.has_blob(self.blob)? {
+        if run.has_blob(&self.blob.digest, self.blob.size)? || !source.has_blob(self.blob)? {
             return Ok(());
         }
         let watch = |_| check();
         let ingest = Tee::new(source.open_blob(self.blob)?, self.ingest(run)?, &watch).finish()?;
-        run.keep_blob(ingest, &self.blob.digest)
+        run.keep_blob(ingest)
     }
 }
 

@@ -28,13 +28,6 @@ impl Keep {
         Self::named(&[], [view])
     }
 
-    /// With the blobs of the images.
-    pub(super) fn and_blobs(mut self, images: &[ImageRecord]) -> Self {
-        let items = images.iter().flat_map(items_of_image);
-        self.0.extend(items.filter(|item| matches!(item, Item::Blob(_))));
-        self
-    }
-
     /// Everything that garbage collection must leave alone.
     pub(super) fn reachable<'r>(
         images: &[ImageRecord],

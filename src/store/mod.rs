@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! version                                 format number; a newer one is refused
-//! locks/                                  flock files: `store`, and one per layer being unpacked; `era` ([`era`])
+//! locks/                                  flock files: `store`, `sync`, one per layer being unpacked; `era`, `next-era` ([`era`])
 //! oci-layout, index.json, blobs/          the content store, an OCI layout that other tools can read
 //! layers/<alg>/<hex>/{diff,layer.json,commit.json}    one unpacked layer, named by its diff ID
 //! corrections/<alg>/<hex>/{diff,plan.json,commit.json}    the correction layer of a stack, named by its chain ID
@@ -11,14 +11,15 @@
 //! images/change.json                      a change of several records, until all of them are written
 //! used/<alg>/<hex>                        empty; its time is that of the last use of an image
 //! views/<name>/{view.json,upper,work,merged}          mounts
-//! partial/<alg>/<hex>                     downloads that can be resumed, locked while one goes on
+//! partial/<alg>/<hex>                     downloads, complete or not, until the image is recorded; locked while one goes on
 //! staging/<unique>/                       everything unfinished, with a `lease` file that its owner keeps locked
 //! ```
 //!
 //! # Crash rule
-//! Every visible name appears by one `rename`. Directories named by a digest carry the boot in which they were
-//! renamed ([`shelf`]): until a record names them, they count only in that boot. A record is written after
-//! [`Store::sync`], and is itself durable before anybody is told of it. Several records change as one ([`change`]).
+//! Every visible name appears by one `rename`. Nothing is in `blobs/` that is not on the disk. Directories named by a
+//! digest carry the boot and the era in which they were renamed ([`shelf`], [`era`]): until a record names them, they count
+//! only in these. A record is written after [`Store::sync_and_name`], and is itself durable before anybody is told of it.
+//! Several records change as one ([`change`]).
 //!
 //! # Garbage collection
 //! Roots are the image records, the view records and the leases. [`mark`] turns them into what must stay, a pure
@@ -56,7 +57,9 @@ mod views;
 #[cfg(test)]
 mod tests;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::content::ContentStore;
 use crate::error::{Context, Error, Result};
@@ -98,6 +101,8 @@ pub struct Store {
     used: Dir,
     content: ContentStore,
     boot: String,
+    /// Keeps in memory what says that the era is not over, once it has begun.
+    memory: OnceLock<File>,
 }
 
 impl Store {
@@ -125,10 +130,12 @@ impl Store {
             staging: private("staging")?,
             used: private("used")?,
             boot: boot.to_owned(),
+            memory: OnceLock::new(),
             content,
             blobs,
             root,
         };
+        store.remembers();
         store.create_layout_files()?;
         store.reap();
         Ok(store)
@@ -161,16 +168,21 @@ impl Store {
     /// What the kernel says of anything that was not written since this store was opened, by whomever. From then on nothing
     /// that no record names is relied on any more ([`era`]).
     pub fn sync(&self) -> Result<()> {
-        self.sync_all().inspect_err(|_| {
-            if let Err(error) = self.begin_era() {
-                tracing::debug!(%error, "no other era begins");
-            }
-        })
+        self.sync_and_name(|| Ok(()))
     }
 
-    fn sync_all(&self) -> Result<()> {
+    /// The same; `name` gives names to what must not have them before it is on the disk: to blobs.
+    ///
+    /// # Errors
+    /// As [`Store::sync`], and those of `name`.
+    pub fn sync_and_name(&self, name: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.asking(|| self.sync_all(name))
+    }
+
+    fn sync_all(&self, name: impl FnOnce() -> Result<()>) -> Result<()> {
         let tried = || format!("sync the state root {}", self.path.display());
         self.root.sync_file_system().context(tried)?;
+        name()?;
         for shelf in [&self.blobs, &self.layers, &self.corrections, &self.merged] {
             for algorithm in layout::algorithms() {
                 if shelf.exists(algorithm.as_bytes())? {

@@ -1,8 +1,10 @@
 //! Downloads that can be resumed: `partial/<alg>/<hex>`, named by the digest of the whole blob.
 //!
-//! Whoever writes to one holds an exclusive lock on the file. Complete and verified, it is renamed into the content
-//! store. What a power cut left of one may be wrong: the digest tells, and it is begun anew.
+//! Whoever writes to one holds an exclusive lock on the file. Complete and verified, it stays until it is on the disk, and
+//! is then renamed into the content store. What somebody else left is read back from the disk, whoever that was and however
+//! it ended: the digest tells whether it is there, and if not, it is begun anew.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
 
@@ -12,14 +14,17 @@ use super::Store;
 use super::layout;
 use super::locks::{POLL, is_named};
 use super::measure::Measure;
-use crate::content::PartialFile;
+use super::staging::{Item, Staging};
+use crate::content::{FileState, PartialFile, Place, Ready};
 use crate::error::{Context, Result};
 use crate::oci::Digest;
 use crate::sys::dir::Dir;
 use crate::sys::lock::{self, Mode};
+use crate::sys::memory;
 
 impl Store {
-    /// The download of a blob of this size, begun or not, for nobody else until it is dropped.
+    /// The download of a blob of this size, begun or not, for nobody else until it is dropped. What is read of it comes
+    /// from the disk.
     ///
     /// # Errors
     /// What `check` says: it is asked while this waits for another process.
@@ -38,7 +43,7 @@ impl Store {
                 continue;
             }
             let mut kept = file.metadata().context(tried)?.len();
-            if kept > size {
+            if kept > size || kept > 0 && !memory::forget(&file, kept) {
                 file.set_len(0).context(tried)?;
                 kept = 0;
             }
@@ -76,14 +81,52 @@ impl Store {
         }
     }
 
-    /// The downloads that nobody goes on with, and the bytes that they take on the disk.
+    /// Gives a verified blob that is on the disk its name; `staging` is where it was begun. `false` if it is not what it was:
+    /// somebody else took it over, and gives it its name, or removed it.
+    pub fn name_blob(&self, staging: &Staging<'_>, blob: &Ready) -> Result<bool> {
+        let Ready { digest, size, place } = blob;
+        let seen = match place {
+            Place::Staged(name) => {
+                return self.content.adopt(staging.dir(), name.as_bytes(), digest, *size).map(|()| true);
+            }
+            Place::Download(seen) => seen,
+        };
+        let (dir, name) = self.partial_name(digest)?;
+        let file = match dir.open_file(name.as_bytes()) {
+            Err(error) if error.errno() == Errno::ENOENT => return Ok(false),
+            result => result.context(|| format!("download of {digest}"))?,
+        };
+        // Who has it may write to it, but does not need it for long.
+        if !lock::try_lock(&file, Mode::Exclusive, &name)? || !is_named(&dir, &name, &file)? {
+            return Ok(false);
+        }
+        if FileState::of(&file)? != *seen {
+            return Ok(false);
+        }
+        self.content.adopt(&dir, name.as_bytes(), digest, *size).map(|()| true)
+    }
+
+    /// What the leases of others say: their downloads may be complete and wait for their names.
+    pub fn leased_by_others(&self, own: &Staging<'_>) -> Result<BTreeSet<Item>> {
+        let _lock = self.lock_exclusive()?;
+        Ok(self.leases_but(own)?.items)
+    }
+
+    /// The downloads that nobody goes on with or relies on, and the bytes that they take on the disk.
     pub fn idle_partials(&self) -> Result<Vec<(Digest, u64)>> {
+        let leased = {
+            let _lock = self.lock_exclusive()?;
+            self.leases()?.items
+        };
         let mut found = Vec::new();
         for algorithm in layout::algorithms() {
             let dir = layout::private_dir(&self.partial, algorithm)?;
             for entry in dir.entries()? {
                 let name = String::from_utf8_lossy(&entry.name);
                 let Ok(blob) = format!("{algorithm}:{name}").parse::<Digest>() else { continue };
+                if leased.contains(&Item::Blob(blob.clone())) {
+                    continue;
+                }
                 let file = match dir.open_file(&entry.name) {
                     // What is no file is no download.
                     Err(error) if error.errno() == Errno::ENOENT || error.is_not_a_file() => continue,

@@ -70,9 +70,16 @@ pub enum Found {
 pub(super) struct Commit {
     /// The boot in which the directory was renamed into place.
     pub boot: String,
-    /// The era of that boot; empty until the disk fails.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub era: String,
+    /// The era of that boot.
+    #[serde(default)]
+    pub era: Option<String>,
+}
+
+impl Commit {
+    /// What is committed now, by this owner.
+    pub fn of(store: &Store, owner: &Staging<'_>) -> Self {
+        Self { boot: store.boot.clone(), era: owner.era().map(str::to_owned) }
+    }
 }
 
 impl Store {
@@ -129,7 +136,7 @@ impl Store {
     /// A commit file that cannot be read was never durable: an earlier boot.
     fn is_of_this_era(&self, dir: &Dir) -> Result<bool> {
         match record::read::<Commit>(dir, b"commit.json").ok().flatten() {
-            Some(commit) if commit.boot == self.boot => Ok(commit.era == self.era()?),
+            Some(commit) if commit.boot == self.boot => Ok(commit.era.is_some() && commit.era == self.era()?),
             _ => Ok(false),
         }
     }
@@ -137,7 +144,7 @@ impl Store {
     /// Renames the directory `draft` of `staging` into its place, and says whether it was the first there.
     pub fn commit(&self, staging: &Staging<'_>, draft: &str, kind: Kind, digest: &Digest) -> Result<bool> {
         let tried = || format!("commit {} {digest}", kind.word());
-        let commit = Commit { boot: self.boot.clone(), era: staging.era().to_owned() };
+        let commit = Commit::of(self, staging);
         let dir = staging.dir().open_dir(draft.as_bytes()).context(tried)?;
         record::write(staging, &dir, "commit.json", &commit, record::Durability::ThisBoot).context(tried)?;
         let shelf = layout::private_dir(self.shelf(kind), digest.algorithm().as_str()).context(tried)?;
@@ -163,14 +170,14 @@ impl Store {
     }
 
     /// What durable records name, those of the images and of the writable views; and what was good when a read-only
-    /// view of this boot was mounted, unless the disk has failed since.
+    /// view of this boot and era was mounted.
     pub fn named(&self) -> Result<Keep> {
         let views = self.views()?;
-        let has_failed = !self.era()?.is_empty();
-        let counts = |view: &&ViewRecord| view.access == Access::Writable || view.boot == self.boot && !has_failed;
+        let era = self.era()?;
+        let is_now = |view: &ViewRecord| view.boot == self.boot && view.era.is_some() && view.era == era;
+        let counts = |view: &&ViewRecord| view.access == Access::Writable || is_now(view);
         let views = views.iter().filter_map(View::record).filter(counts);
-        let images = self.catalog()?.images;
-        Ok(Keep::named(&images, views).and_blobs(&images))
+        Ok(Keep::named(&self.catalog()?.images, views))
     }
 
     /// Everything that is named by a digest.

@@ -65,7 +65,7 @@ pub struct Staging<'s> {
     store: &'s Store,
     name: String,
     dir: Dir,
-    era: String,
+    era: Option<String>,
     lease: Mutex<File>,
     counter: AtomicU64,
 }
@@ -213,9 +213,9 @@ impl Staging<'_> {
         &self.dir
     }
 
-    /// The era in which its owner began to write.
-    pub(super) fn era(&self) -> &str {
-        &self.era
+    /// The era in which its owner began to write, if one had begun.
+    pub fn era(&self) -> Option<&str> {
+        self.era.as_deref()
     }
 
     /// Fails if the disk has failed since its owner began: what the owner wrote or found may not be on the disk.
@@ -223,7 +223,7 @@ impl Staging<'_> {
     /// # Errors
     /// `Failed` in that case, and what keeps it from being found out.
     pub fn is_trusted(&self) -> Result<()> {
-        self.store.is_still(&self.era)
+        self.store.is_still(self.era())
     }
 
     /// A name in the directory that nothing has yet.

@@ -7,8 +7,10 @@ use nix::errno::Errno;
 use rustix::fs::FileType;
 
 use super::Store;
+use super::era;
 use super::layout;
 use super::locks::is_named;
+use super::staging::Item;
 use super::views::check_view_name;
 use crate::error::Result;
 use crate::oci::{Algorithm, Digest};
@@ -93,7 +95,8 @@ impl Store {
         self.by_digest("merged", &[b"diff", b"commit.json"], &mut found)?;
         self.misplaced_views(&mut found)?;
         for entry in self.locks.entries()? {
-            if !matches!(entry.name.as_slice(), b"store" | b"era") && !entry.name.starts_with(b"layer-") {
+            let known = entry.name == b"store" || era::FILES.contains(&&entry.name[..]);
+            if !known && !entry.name.starts_with(b"layer-") {
                 found.push(Misplaced { file: format!("locks/{}", escape(&entry.name)), problem: NOT_OURS });
             }
         }
@@ -162,6 +165,7 @@ impl Store {
     pub fn leftovers(&self) -> Result<Vec<Leftover>> {
         // Who takes a lease holds the store lock until it is locked.
         let _lock = self.lock_exclusive()?;
+        let leased = self.leases()?.items;
         let mut found = Vec::new();
         for entry in self.staging.entries()? {
             if is_idle(&self.staging, &entry.name, b"lease")? {
@@ -179,6 +183,7 @@ impl Store {
             if let Some((dir, downloads)) = entries(&self.partial, folder)? {
                 for entry in downloads {
                     if let Some(blob) = digest(algorithm, &entry.name)
+                        && !leased.contains(&Item::Blob(blob.clone()))
                         && is_idle(&dir, &entry.name, b"")?
                     {
                         found.push(Leftover::Download(blob));

@@ -80,7 +80,7 @@ impl Store {
 
     /// Writes the file that tells in which boot, and era of it, a directory got its name.
     pub fn write_commit(&self, staging: &Staging<'_>, dir: &Dir) -> Result<()> {
-        let commit = Commit { boot: self.boot.clone(), era: staging.era().to_owned() };
+        let commit = Commit::of(self, staging);
         if let Ok(stat) = dir.stat(b"commit.json")
             && stat.st_mode & 0o170_000 == 0o040_000
         {

@@ -81,6 +81,9 @@ pub struct ViewRecord {
     pub state: State,
     /// The boot that `state` and `device` are of.
     pub boot: String,
+    /// The era in which what it shows was found.
+    #[serde(default)]
+    pub era: Option<String>,
     /// The device number of the overlay.
     pub device: Option<(u32, u32)>,
     /// When it was made.

@@ -56,6 +56,10 @@ pub struct Kind(u64);
 impl Kind {
     /// Overlay itself.
     pub const OVERLAY: Self = Self(0x794c_7630);
+    /// Everything in memory, and perhaps in swap space.
+    pub const TMPFS: Self = Self(0x0102_1994);
+    /// Everything in memory.
+    pub const RAMFS: Self = Self(0x8584_58f6);
     const EXT4: Self = Self(0xef53);
     const XFS: Self = Self(0x5846_5342);
 

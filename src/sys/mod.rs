@@ -11,6 +11,7 @@ pub mod dir;
 pub mod errno;
 pub mod file_system;
 pub mod lock;
+pub mod memory;
 pub mod mount;
 pub mod namespace;
 pub mod open_files;

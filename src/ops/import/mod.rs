@@ -106,8 +106,7 @@ fn import(
     let ingest = Ingest::new(run.staging.dir(), &blob.digest, blob.size)?;
     let tee = Tee::new(Box::new(file), ingest, &watch);
     let claims = Claims { diff_id: None, blob: Some(&blob.digest) };
-    let layer =
-        unpack_into_place(run, tee, &claims, &|| run.cancel.check(), |ingest| run.keep_blob(ingest, &blob.digest))?;
+    let layer = unpack_into_place(run, tee, &claims, &|| run.cancel.check(), |ingest| run.keep_blob(ingest))?;
     run.progress.phase(&task, Phase::Complete);
 
     blob.media_type = media_type::layer(layer.compression.suffix());

@@ -23,6 +23,7 @@ pub(super) fn view(name: &str, image: &str) -> ViewRecord {
         target: None,
         state: State::Mounted,
         boot: String::new(),
+        era: None,
         device: None,
         created: SystemTime::UNIX_EPOCH,
     }

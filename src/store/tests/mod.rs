@@ -2,6 +2,7 @@
 //! `flock` belongs to the open file.
 
 mod concurrency;
+mod era;
 mod images;
 mod layout;
 mod moves;
@@ -128,6 +129,7 @@ fn view(name: &str, layers: &[&str], access: Access) -> ViewRecord {
         target: None,
         state: State::New,
         boot: BOOT.to_owned(),
+        era: None,
         device: None,
         created: SystemTime::UNIX_EPOCH,
     }
@@ -139,6 +141,12 @@ fn create_view(store: &Store, record: &ViewRecord) -> Result<ViewDir> {
     let view = store.draft_view(&staging, &draft, record)?;
     store.name_view(&staging, &draft, &view)?;
     Ok(view)
+}
+
+/// The disk fails, and somebody is told.
+fn fail(store: &Store) {
+    let error = Error::new(crate::error::ErrorKind::Failed, "the disk failed");
+    assert_eq!(store.asking(|| Err(error)).unwrap_err().to_string(), "the disk failed");
 }
 
 fn entries(root: &Root, folder: &str) -> Vec<String> {

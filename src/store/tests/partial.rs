@@ -3,6 +3,7 @@ use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::content::{Ingest, Ready};
 use crate::error::{Error, ErrorKind};
 
 #[expect(clippy::unnecessary_wraps, reason = "the store asks it whether to go on")]
@@ -75,4 +76,52 @@ fn downloads_that_go_on_are_not_idle() {
     fs::write(root.path().join("partial/sha256/other"), "").unwrap();
     let found: Vec<Digest> = root.open().idle_partials().unwrap().into_iter().map(|(blob, _)| blob).collect();
     assert_eq!(found, [idle]);
+}
+
+fn go_on_with(store: &Store, content: &[u8]) -> Option<Ready> {
+    let blob = Digest::of(content);
+    let mut ingest = Ingest::resume(store.partial(&blob, content.len() as u64, &go_on).unwrap(), &blob, 7);
+    ingest.write_all(content).unwrap();
+    ingest.ready().unwrap()
+}
+
+#[test]
+fn a_complete_download_waits_for_its_name_and_nobody_for_it() {
+    let root = Root::new();
+    let store = root.open();
+    let staging = store.stage().unwrap();
+    staging.rely_on([Item::Blob(digest("content"))]).unwrap();
+    let (one, other) = (go_on_with(&store, b"content").unwrap(), go_on_with(&root.open(), b"content").unwrap());
+    assert_eq!(entries(&root, "partial/sha256"), [digest("content").hex()]);
+    assert!(
+        store.idle_partials().unwrap().is_empty() && store.leftovers().unwrap().is_empty(),
+        "somebody relies on it"
+    );
+    assert!(store.name_blob(&staging, &one).unwrap());
+    assert!(!store.name_blob(&staging, &other).unwrap());
+    assert_eq!(store.content().read(&digest("content"), 10).unwrap(), b"content");
+    assert_eq!(entries(&root, "partial/sha256"), [] as [&str; 0]);
+}
+
+#[test]
+fn a_download_that_is_not_what_it_was_gets_no_name() {
+    let root = Root::new();
+    let store = root.open();
+    let staging = store.stage().unwrap();
+    let path = root.path().join("partial/sha256").join(digest("content").hex());
+    let damages: [&dyn Fn(); 3] = [
+        &|| fs::File::options().append(true).open(&path).unwrap().write_all(b"more").unwrap(),
+        &|| {
+            fs::remove_file(&path).unwrap();
+            fs::write(&path, "content").unwrap();
+        },
+        &|| fs::remove_file(&path).unwrap(),
+    ];
+    for damage in damages {
+        store.cut_partial(&digest("content"), 0).unwrap();
+        let ready = go_on_with(&store, b"content").unwrap();
+        damage();
+        assert!(!store.name_blob(&staging, &ready).unwrap());
+        assert_eq!(store.content().size_of(&digest("content")).unwrap(), None);
+    }
 }

@@ -93,7 +93,7 @@ fn a_layer_that_no_record_names_does_not_outlive_a_failure_of_the_disk() {
     install(&store, image("x", &["named"], &["x"]));
     let before = store.stage().unwrap();
     before.is_trusted().unwrap();
-    store.begin_era().unwrap();
+    fail(&store);
     assert_eq!((found(&store, "named"), found(&store, "unnamed")), ("usable", "stale"));
     assert_eq!(before.is_trusted().unwrap_err().kind(), ErrorKind::Failed);
     // What is committed now by somebody who began before counts as little.

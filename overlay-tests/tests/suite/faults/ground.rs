@@ -274,8 +274,10 @@ impl<'c> Ground<'c> {
         assert_eq!(&self.items(), expected, "what nothing names stays");
         self.assert_tidy();
         let locks = fs::read_dir(self.context.root().join("locks")).unwrap();
-        let locks: Vec<_> =
-            locks.map(|entry| entry.unwrap().file_name()).filter(|name| name != "store" && name != "era").collect();
+        let locks: Vec<_> = locks
+            .map(|entry| entry.unwrap().file_name())
+            .filter(|name| !["store", "sync", "era"].iter().any(|known| name == known))
+            .collect();
         assert!(locks.is_empty(), "left in locks: {locks:?}");
     }
 }

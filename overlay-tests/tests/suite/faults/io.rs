@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use overlay_tests::block::{Device, Fault, Mounted, Request, make_file_system};
-use overlay_tests::fixture::{Entry, dir, file};
+use overlay_tests::fixture::{Entry, Image, Layer, dir, file};
 use overlay_tests::harness::{Case, Context, Need, Output};
+use overlay_tests::registry::{Bed, Fault::Stall};
 use overlay_tests::tree::read_tree;
 
 use super::known::{Known, noise};
@@ -23,12 +24,15 @@ pub fn cases() -> Vec<Case> {
             ),*]
         };
     }
-    on![
+    let mut all = on![
         data_that_is_not_written_on_ext4 = data_that_is_not_written, "ext4", "";
         data_that_is_not_written_on_xfs = data_that_is_not_written, "xfs", "";
         data_that_is_not_written_on_btrfs = data_that_is_not_written, "btrfs", "";
         data_of_a_killed_load_that_is_not_written_on_ext4 = data_of_a_killed_load_that_is_not_written, "ext4", "";
         data_of_a_killed_load_that_is_not_written_on_xfs = data_of_a_killed_load_that_is_not_written, "xfs", "";
+        data_lost_before_an_unmount_on_ext4 = data_lost_before_an_unmount, "ext4", "";
+        data_lost_before_an_unmount_on_xfs = data_lost_before_an_unmount, "xfs", "";
+        data_lost_before_an_unmount_on_btrfs = data_lost_before_an_unmount, "btrfs", "";
         a_disk_that_fails_at_some_write_on_ext4 = a_disk_that_fails_at_some_write, "ext4", "data=writeback";
         a_disk_that_fails_at_some_write_on_xfs = a_disk_that_fails_at_some_write, "xfs", "";
         a_disk_that_does_not_flush_on_ext4 = a_disk_that_does_not_flush, "ext4", "";
@@ -36,7 +40,15 @@ pub fn cases() -> Vec<Case> {
         records_that_cannot_be_read = records_that_cannot_be_read, "ext4", "";
         indexes_of_layers_that_cannot_be_read = indexes_of_layers_that_cannot_be_read, "ext4", "";
         content_that_cannot_be_read = content_that_cannot_be_read, "ext4", "";
-    ]
+    ];
+    let downloads = on![
+        downloads_that_are_not_written_on_ext4 = downloads_that_are_not_written, "ext4", "";
+        downloads_that_are_not_written_on_xfs = downloads_that_are_not_written, "xfs", "";
+        downloads_that_are_not_written_on_btrfs = downloads_that_are_not_written, "btrfs", "";
+    ];
+    let tools = ["docker-registry", "skopeo", "openssl"];
+    all.extend(downloads.into_iter().map(|case| tools.iter().fold(case, |case, tool| case.needs(Need::Tool(tool)))));
+    all
 }
 
 /// A state root on a device, with one image.
@@ -143,8 +155,8 @@ fn data_that_is_not_written(disk: &mut Disk<'_>) {
     disk.recovers();
 }
 
-/// The same, but who wrote it is dead before anybody asks. Another image has the same layer.
-fn data_of_a_killed_load_that_is_not_written(disk: &mut Disk<'_>) {
+/// Kills a load when it has put a layer in its place of which a file will not be written.
+fn kill_a_load(disk: &mut Disk<'_>) {
     // The largest layer is the first; then there is time to kill it.
     let base = vec![dir("d", 0o755), file("d/shared", noise(1, 50_000))];
     let needle = [NEEDLE, &noise(6, 3_000_000)].concat();
@@ -160,12 +172,65 @@ fn data_of_a_killed_load_that_is_not_written(disk: &mut Disk<'_>) {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(middle.exists(), "the layer is not there");
+}
+
+/// Somebody else asks whether everything was written, and is the only one who is told that it was not.
+fn somebody_asks(disk: &Disk<'_>) {
+    let output = disk.context.run("sync", &["-f", disk.state.to_str().unwrap()]);
+    assert!(disk.device.failed() > 0, "no write failed");
+    assert_ne!(output.code, 0, "`sync` was not told");
+}
+
+/// The same, but who wrote it is dead before anybody asks. Another image has the same layer.
+fn data_of_a_killed_load_that_is_not_written(disk: &mut Disk<'_>) {
+    kill_a_load(disk);
+    // It is not on the disk yet.
+    let blob = disk.context.root().join("blobs").join(disk.new.written.layers[1].replace(':', "/"));
+    assert!(!blob.exists(), "a blob has its name");
     // Whoever asks first is told of it.
     let output = disk.load().exits(1);
     assert!(disk.device.failed() > 0, "no write failed");
     says_why(&output, &disk.context.root());
     assert_eq!(disk.images(), [disk.kept.id()]);
     disk.recovers();
+}
+
+/// The same, and the only one who was told was somebody else; then the file system was unmounted and mounted again. The boot is
+/// the same, and the layer is there with all its names, but not with its content.
+fn data_lost_before_an_unmount(disk: &mut Disk<'_>) {
+    kill_a_load(disk);
+    somebody_asks(disk);
+    disk.remount();
+    disk.recovers();
+}
+
+/// The first bytes of a download are not on the disk. Who wrote them is dead, and only somebody else was told; in memory they
+/// are right. The next pull reads them back from the disk.
+fn downloads_that_are_not_written(disk: &mut Disk<'_>) {
+    const CAME: usize = 200_000;
+    let (bed, registry, proxy) = Bed::open(disk.context);
+    let layers = [vec![file("small", "small")], vec![file("n", [NEEDLE, &noise(6, 400_000)].concat())]];
+    disk.new = Known::of(disk.context, &layers);
+    let written = registry.publish(&Image::of(layers.iter().map(|entries| Layer::of(entries))), "new:1");
+    assert_eq!(written.image_id, disk.new.id());
+    let (name, blob) = (proxy.name("new:1"), &written.layers[1]);
+    proxy.fault(&format!("GET /blobs/{blob}"), .., Stall(CAME));
+    disk.device.fail(&Fault::with(Request::Write, NEEDLE));
+    let mut child = bed.spawn(["pull", &name]);
+    while bed.partial(blob) < CAME && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(bed.partial(blob), CAME);
+    somebody_asks(disk);
+    disk.device.be_well();
+    proxy.heal();
+    bed.pull(&name);
+    disk.remount();
+    disk.is_right(&disk.new);
+    disk.is_right(&disk.kept);
+    disk.unmount();
 }
 
 /// From some write on nothing is written any more. The file system gives up; the image is there as a whole or not at all.

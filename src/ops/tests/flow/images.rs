@@ -101,7 +101,7 @@ fn row_182_parallel_loads_of_one_image_agree() {
         assert_eq!(bench.names("layers/sha256").len(), 2);
         assert_eq!(bench.names("corrections/sha256").len(), 1);
         assert!(bench.names("staging").is_empty());
-        assert_eq!(bench.names("locks"), ["store"]);
+        assert_eq!(bench.names("locks"), ["era", "store", "sync"]);
     });
 }
 
