@@ -27,7 +27,7 @@ pub fn cases() -> Vec<Case> {
     cases![
         malformed_xz => Need::Tool("xz");
         removal_follows_no_symlinks => Need::WritableViews;
-        removal_enters_no_mounts;
+        removal_enters_no_mounts => Need::WritableViews;
         paths_in_configs_name_nothing => Need::WritableViews;
         files_of_an_image_are_only_content => Need::WritableViews
     ]
