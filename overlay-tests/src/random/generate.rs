@@ -66,6 +66,8 @@ fn random_entry(rng: &mut Rng, used: &mut Vec<String>) -> Entry {
         }
         94..96 => fifo(spelled),
         96..98 => block(spelled, 7, 1),
+        // Which is not created (row 19).
+        98 => return char_device(spelled, 0, 0),
         _ => char_device(spelled, 1, 3),
     };
     with_metadata(rng, entry)
