@@ -10,7 +10,7 @@ use super::output::Output;
 use super::printable;
 use super::table::Table;
 use super::template::listing::Format;
-use super::template::{Template, TemplateError};
+use super::template::{ANY, Template, TemplateError, Value as Typed};
 use super::time::Moment;
 
 pub use super::template::listing::Columns as RowType;
@@ -107,7 +107,9 @@ pub fn print_object(
         Some("json") => out.line(&object.to_string()),
         Some(text) => {
             let template = Template::parse(text).map_err(wrong)?;
-            out.line(&printable::lines(&template.execute_strictly(&object.into()).map_err(wrong)?))
+            let fields = object.as_object().cloned().unwrap_or_default().into_iter();
+            let object = Typed::map(ANY, fields.map(|(name, value)| (name, value.into())));
+            out.line(&printable::lines(&template.execute_strictly(&object).map_err(wrong)?))
         }
     }
 }

@@ -114,7 +114,7 @@ impl<'a> State<'a> {
                 }
                 match map.get(name) {
                     Some(value) => Ok(value.clone()),
-                    None if self.settings.missing == MissingKey::Error => {
+                    None if self.settings.missing == MissingKey::Error && receiver.holds_any() => {
                         self.error(&format!("map has no entry for key {}", quote::quoted(name)))
                     }
                     None => Ok(Value::Missing),

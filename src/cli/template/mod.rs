@@ -66,7 +66,8 @@ impl Template {
         outcome.map(|()| out)
     }
 
-    /// As `execute`, but a key that a map does not have is an error, as `inspect` wants it.
+    /// As `execute`, but a key that a document does not have is an error, as `inspect` wants it. In a map of texts, such
+    /// as Docker's labels, any key may be asked for.
     ///
     /// # Errors
     /// As `execute`.

@@ -228,6 +228,7 @@ fn s54_the_state_root(context: &Context) {
     assert_eq!(prints(context, "info --format table"), prints(context, "info"));
     fails(context, &["info", "-f", "{{.Foo}}"], 1, &["Foo"]);
     fails(context, &["info", "-f", "{{"], 1, &["unclosed action"]);
+    fails(context, &["version", "-f", "{{.Foo}}"], 1, &["Foo"]);
     let version = prints(context, "version");
     assert_eq!(prints(context, "version --format {{.Version}}"), version.strip_prefix("rootlay ").unwrap());
     for dir in ["layers", "blobs", "images"] {

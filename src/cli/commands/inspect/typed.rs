@@ -15,6 +15,7 @@ pub fn of(object: Json) -> Value {
                 .field("Layers", texts(take(&mut stack, "Layers")))
                 .into(),
             ("RepoTags" | "RepoDigests", value) => texts(value),
+            ("Metadata", Json::Object(fields)) => Value::map(ANY, values(fields)),
             (_, value) => value.into(),
         };
         (name, value)
@@ -32,8 +33,8 @@ fn config(mut fields: Map<String, Json>) -> Value {
         typed.push((name.to_owned(), set(take(&mut fields, name))));
     }
     let labels = match take(&mut fields, "Labels") {
-        Json::Null => Value::nil_map("string"),
-        labels => labels.into(),
+        Json::Object(labels) => Value::map("string", values(labels)),
+        _ => Value::nil_map("string"),
     };
     typed.push(("Labels".to_owned(), labels));
     for name in ["User", "WorkingDir", "StopSignal"] {
@@ -41,8 +42,12 @@ fn config(mut fields: Map<String, Json>) -> Value {
         typed.push((name.to_owned(), text.as_str().unwrap_or_default().into()));
     }
     typed.push(("Healthcheck".to_owned(), take(&mut fields, "Healthcheck").into()));
-    typed.extend(fields.into_iter().map(|(name, value)| (name, value.into())));
+    typed.extend(values(fields));
     Value::map(ANY, typed)
+}
+
+fn values(fields: Map<String, Json>) -> impl Iterator<Item = (String, Value)> {
+    fields.into_iter().map(|(name, value)| (name, value.into()))
 }
 
 fn take(fields: &mut Map<String, Json>, name: &str) -> Json {
@@ -73,6 +78,21 @@ mod tests {
 
     use super::super::super::super::template::Template;
     use super::*;
+
+    #[test]
+    fn s49_a_label_may_be_missing_and_a_field_not() {
+        let image = |labels| of(json!({ "Config": { "Labels": labels }, "Metadata": { "LastTagTime": "x" } }));
+        let run = |template: &str, image: &Value| Template::parse(template).unwrap().execute_strictly(image);
+        for labels in [json!(null), json!({}), json!({ "other": "x" })] {
+            let image = image(labels);
+            assert_eq!(run("{{.Config.Labels.none}}", &image).unwrap(), "<no value>");
+            assert_eq!(run("{{if .Config.Labels.none}}x{{end}}", &image).unwrap(), "");
+            for template in ["{{.None}}", "{{.Config.None}}", "{{.Metadata.None}}"] {
+                let error = run(template, &image).unwrap_err().to_string();
+                assert!(error.ends_with("map has no entry for key \"None\""), "{template}: {error}");
+            }
+        }
+    }
 
     #[test]
     fn s49_what_an_image_does_not_say_is_empty() {

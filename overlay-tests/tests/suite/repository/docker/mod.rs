@@ -270,6 +270,8 @@ fn beside_docker_inspect(context: &Context) {
         "{{.Config.Labels}} {{.Config.ExposedPorts}}",
         "{{range $k, $v := .Config.Labels}}{{$k}}={{$v}};{{end}}",
         "{{index .Config.Labels \"env\"}} {{index .Config.Labels \"none\"}}",
+        "{{.Config.Labels.none}}{{if .Config.Labels.none}}x{{end}}",
+        "{{.GraphDriver.Data.None}}",
         "{{join .Config.Cmd \" \"}}",
         "{{if .Config.Entrypoint}}yes{{else}}no{{end}}",
         "{{",
