@@ -17,5 +17,6 @@ pub mod namespace;
 pub mod open_files;
 pub mod owner;
 pub mod proc;
+mod remove;
 pub mod write_back;
 pub mod xattr;
