@@ -69,8 +69,8 @@ pub fn run(args: &DfArgs, host: &Host, out: &mut Output) -> Outcome {
         return Listing::new(SHARES, usage.shares.iter().map(share)).print(format, SHARE_COLUMNS, out);
     }
     let sections = sections(&usage, Moment::now());
-    let object = sections.iter().map(|(title, listing, _)| ((*title).to_owned(), listing.objects())).collect();
-    print_object(object, format, || sections.iter().flat_map(lines).collect(), out)
+    let object: Value = sections.iter().map(|(title, listing, _)| ((*title).to_owned(), listing.objects())).collect();
+    print_object(&object, format, || sections.iter().flat_map(lines).collect(), out)
 }
 
 fn lines((title, listing, kind): &(&str, Listing, RowType)) -> Vec<String> {

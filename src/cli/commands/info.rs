@@ -37,7 +37,7 @@ pub fn run(args: &InfoArgs, host: &Host, out: &mut Output) -> Outcome {
         return super::doctor::run(format, host, out);
     }
     let info = host.open()?.info()?;
-    print_object(json(&info), format, || lines(&info), out)
+    print_object(&json(&info), format, || lines(&info), out)
 }
 
 fn lines(info: &Info) -> Vec<String> {

@@ -16,5 +16,5 @@ pub struct VersionArgs {
 pub fn run(args: &VersionArgs, out: &mut Output) -> Outcome {
     let version = env!("CARGO_PKG_VERSION");
     let lines = || vec![format!("rootlay {version}")];
-    print_object(serde_json::json!({ "Version": version }), args.format.as_deref(), lines, out)
+    print_object(&serde_json::json!({ "Version": version }), args.format.as_deref(), lines, out)
 }

@@ -96,7 +96,7 @@ impl Listing {
 /// # Errors
 /// What is wrong with a template; nothing is printed then.
 pub fn print_object(
-    object: Value,
+    object: &Value,
     format: Option<&str>,
     lines: impl FnOnce() -> Vec<String>,
     out: &mut Output,
