@@ -182,24 +182,25 @@ impl Rootlay {
         staging: &Staging<'_>,
         draft: &str,
         record: &mut ViewRecord,
-        name: Option<String>,
+        mut name: Option<String>,
         stem: &str,
     ) -> Result<ViewDir> {
+        let is_given = name.is_some();
         let mut number: u64 = 0;
         loop {
-            record.name = match &name {
-                Some(name) => name.clone(),
+            record.name = match name.take() {
+                Some(name) => name,
                 None => self.free_name(stem, &mut number)?,
             };
             // Nobody waits for the disk: what takes time is done before the store is locked, or after.
-            let view = self.store.draft_view(staging, draft, record)?;
+            let view = ViewDir::draft(staging, draft, record)?;
             let named = self.store.beside_image(&record.image_id, || {
                 staging.is_trusted()?;
                 self.store.name_view(staging, draft, &view)
             });
             match named {
                 // Somebody else was faster.
-                Err(error) if error.kind() == ErrorKind::Conflict && name.is_none() => {}
+                Err(error) if error.kind() == ErrorKind::Conflict && !is_given => {}
                 Err(error) => return Err(error),
                 Ok(()) => {
                     if record.access == Access::Writable {

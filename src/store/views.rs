@@ -116,6 +116,14 @@ pub struct ViewDir {
 }
 
 impl ViewDir {
+    /// Makes a view of the directory `draft` of `staging`: it has this record, and is locked, but has no name yet.
+    pub fn draft(staging: &Staging<'_>, draft: &str, record: &ViewRecord) -> Result<Self> {
+        let view = Self { dir: staging.dir().open_dir(draft.as_bytes())?, name: record.name.clone() };
+        lock::lock(&as_file(&view.dir)?, Mode::Exclusive, "view")?;
+        view.write(staging, record)?;
+        Ok(view)
+    }
+
     /// The directory.
     pub fn dir(&self) -> &Dir {
         &self.dir
@@ -205,14 +213,6 @@ impl Store {
         }
         views.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(views)
-    }
-
-    /// Makes a view of the directory `draft` of `staging`: it has this record, and is locked, but has no name yet.
-    pub fn draft_view(&self, staging: &Staging<'_>, draft: &str, record: &ViewRecord) -> Result<ViewDir> {
-        let view = ViewDir { dir: staging.dir().open_dir(draft.as_bytes())?, name: record.name.clone() };
-        lock::lock(&as_file(&view.dir)?, Mode::Exclusive, "view")?;
-        view.write(staging, record)?;
-        Ok(view)
     }
 
     /// Gives a view that was made of `draft` the name that its record has: one rename, which [`Store::sync_views`] makes

@@ -59,7 +59,7 @@ fn views_that_are_mounted_at_once_have_names_of_their_own(context: &Context) {
     assert!(outputs.iter().all(|output| output.status.success()), "{outputs:?}");
     let places: BTreeSet<String> =
         outputs.into_iter().map(|output| String::from_utf8(output.stdout).unwrap()).collect();
-    let stem = places.first().unwrap().rsplit_once("-").unwrap().0;
+    let stem = places.first().unwrap().rsplit_once('-').unwrap().0;
     // The first free ones, without a gap.
     let expected = (1..=12).map(|number| format!("{stem}-{number}/merged\n"));
     assert_eq!(places, expected.collect());

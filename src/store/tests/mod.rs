@@ -138,7 +138,7 @@ fn view(name: &str, layers: &[&str], access: Access) -> ViewRecord {
 fn create_view(store: &Store, record: &ViewRecord) -> Result<ViewDir> {
     let staging = store.stage().unwrap();
     let (draft, _) = staging.new_dir("view", 0o700).unwrap();
-    let view = store.draft_view(&staging, &draft, record)?;
+    let view = ViewDir::draft(&staging, &draft, record)?;
     store.name_view(&staging, &draft, &view)?;
     Ok(view)
 }
