@@ -55,7 +55,7 @@ fn selected(source: &dyn Source, spec: &SourceSpec, images: Vec<Candidate>) -> R
             Ok(vec![one(source, found)?])
         }
         SourceSpec::Path(_) | SourceSpec::Stdin if source.kind() == Kind::DockerArchive => Ok(merged(images)),
-        SourceSpec::Path(_) | SourceSpec::Stdin if source.kind() == Kind::DockerLayout => all(source, images),
+        SourceSpec::Path(_) | SourceSpec::Stdin if source.kind() == Kind::DockerLayout => all(source, &images),
         SourceSpec::Path(_) | SourceSpec::Stdin if source.kind() == Kind::Archive => all_or_one(source, images),
         _ => Ok(vec![one(source, images)?]),
     }
@@ -136,12 +136,12 @@ fn all_or_one(source: &dyn Source, images: Vec<Candidate>) -> Result<Vec<Candida
     if images.iter().any(|image| image.names.is_empty()) {
         return Ok(vec![one(source, images)?]);
     }
-    all(source, images)
+    all(source, &images)
 }
 
 /// All images: entries of one name are one, an entry without a name is one of its own.
-fn all(source: &dyn Source, images: Vec<Candidate>) -> Result<Vec<Candidate>> {
-    check_names(&images)?;
+fn all(source: &dyn Source, images: &[Candidate]) -> Result<Vec<Candidate>> {
+    check_names(images)?;
     let mut owners: HashMap<&Reference, Vec<usize>> = HashMap::new();
     let mut in_order: Vec<&Reference> = Vec::new();
     for (index, image) in images.iter().enumerate() {
