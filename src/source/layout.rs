@@ -10,6 +10,7 @@ use super::files::{Files, Found};
 use super::names;
 use super::resolve::document;
 use super::{Candidate, Kind, Source, embedded};
+use crate::cancel::Cancel;
 use crate::error::{Context, Error, Result};
 use crate::oci::media_type::{is_foreign_layer, is_index, is_manifest};
 use crate::oci::{Descriptor, Digest, Document, Platform, Reference, json, parse_document};
@@ -26,6 +27,7 @@ pub(super) struct Layout<F> {
     files: F,
     kind: Kind,
     images: Vec<Candidate>,
+    cancel: Cancel,
 }
 
 impl<F: Files> Layout<F> {
@@ -33,7 +35,7 @@ impl<F: Files> Layout<F> {
     ///
     /// # Errors
     /// Refused, naming the file that is missing or bad (rows 124, 134).
-    pub(super) fn open(files: F, kind: Kind) -> Result<Self> {
+    pub(super) fn open(files: F, kind: Kind, cancel: &Cancel) -> Result<Self> {
         check_version(&files)?;
         let bytes = files.document(INDEX)?.ok_or_else(|| Error::refused(format!("no {INDEX}")))?;
         let index = match parse_document(&bytes, None).context(|| INDEX.to_owned())? {
@@ -51,14 +53,16 @@ impl<F: Files> Layout<F> {
             let (names, tag) = names::of(&descriptor);
             Candidate { names, tag, descriptor }
         };
-        let mut layout = Self { files, kind, images: entries.map(candidate).collect() };
+        let mut layout = Self { files, kind, images: entries.map(candidate).collect(), cancel: cancel.clone() };
         if kind == Kind::DockerLayout && layout.images.iter().any(|image| image.names.is_empty()) {
             layout.names_of_docker()?;
         }
         Ok(layout)
     }
 
+    /// Everybody who follows documents comes by here, and there may be many of them.
     fn find(&self, digest: &Digest) -> Result<Option<Found>> {
+        self.cancel.check()?;
         let path = format!("blobs/{}/{}", digest.algorithm().as_str(), digest.hex());
         self.files.find(&path).context(|| format!("blob {digest}"))
     }

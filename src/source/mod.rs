@@ -141,18 +141,18 @@ pub fn open(spec: &SourceSpec, scratch: &Dir, cancel: &Cancel) -> Result<Box<dyn
             ErrorKind::Unsupported,
             format!("docker://{reference}: a registry is not read here, expected a local image"),
         )),
-        SourceSpec::Oci { dir, .. } => open_layout(dir),
+        SourceSpec::Oci { dir, .. } => open_layout(dir, cancel),
         SourceSpec::OciArchive { file, .. } => {
             let label = label(file);
             let archive = open_archive(file, scratch, cancel)?;
-            layout_in(archive).context(|| format!("oci archive `{label}`"))
+            layout_in(archive, cancel).context(|| format!("oci archive `{label}`"))
         }
         SourceSpec::DockerArchive { file, .. } => {
             let label = label(file);
             let archive = open_archive(file, scratch, cancel)?;
             docker_in(&archive, cancel).context(|| format!("docker archive `{label}`"))
         }
-        SourceSpec::Path(path) if path.is_dir() => open_layout(path),
+        SourceSpec::Path(path) if path.is_dir() => open_layout(path, cancel),
         SourceSpec::Path(path) => {
             let archive = open_archive(path, scratch, cancel)?;
             recognise(archive, cancel).context(|| format!("archive `{}`", label(path)))
@@ -166,8 +166,9 @@ pub fn open(spec: &SourceSpec, scratch: &Dir, cancel: &Cancel) -> Result<Box<dyn
     }
 }
 
-fn open_layout(path: &Path) -> Result<Box<dyn Source>> {
-    let layout = Dir::open(path).map_err(Error::from).and_then(|dir| Layout::open(DirFiles(dir), Kind::Layout));
+fn open_layout(path: &Path, cancel: &Cancel) -> Result<Box<dyn Source>> {
+    let open = |dir| Layout::open(DirFiles(dir), Kind::Layout, cancel);
+    let layout = Dir::open(path).map_err(Error::from).and_then(open);
     Ok(Box::new(layout.context(|| format!("oci layout `{}`", label(path)))?))
 }
 
@@ -183,9 +184,9 @@ fn open_archive(path: &Path, scratch: &Dir, cancel: &Cancel) -> Result<Archive> 
     open().context(|| format!("archive `{}`", label(path)))
 }
 
-fn layout_in(archive: Archive) -> Result<Box<dyn Source>> {
+fn layout_in(archive: Archive, cancel: &Cancel) -> Result<Box<dyn Source>> {
     let kind = if archive.contains(docker::MANIFEST) { Kind::DockerLayout } else { Kind::Archive };
-    Ok(Box::new(Layout::open(archive, kind)?))
+    Ok(Box::new(Layout::open(archive, kind, cancel)?))
 }
 
 fn docker_in(archive: &Archive, cancel: &Cancel) -> Result<Box<dyn Source>> {
@@ -196,7 +197,7 @@ fn docker_in(archive: &Archive, cancel: &Cancel) -> Result<Box<dyn Source>> {
 /// are the real ones.
 fn recognise(archive: Archive, cancel: &Cancel) -> Result<Box<dyn Source>> {
     if archive.contains(layout::MARK) && archive.contains(layout::INDEX) {
-        return layout_in(archive);
+        return layout_in(archive, cancel);
     }
     if archive.contains(docker::MANIFEST) || legacy::is_one(&archive) {
         return docker_in(&archive, cancel);

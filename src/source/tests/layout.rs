@@ -177,3 +177,21 @@ fn an_oci_archive_takes_names_from_docker_where_it_has_none_itself() {
     // The same files in a directory are a layout; Docker's file means nothing there.
     assert_eq!(names(&bench.open_dir(&tree).unwrap().images().unwrap()), [vec![""; 0], vec![]]);
 }
+
+#[test]
+fn whoever_follows_documents_can_be_interrupted() {
+    let bench = Bench::new();
+    let mut tree = Tree::layout();
+    let images: Vec<Value> = (0..5).map(|number| tree.image("linux/s390x", &number.to_string())).collect();
+    let root = tree.index(&images);
+    tree.top(std::slice::from_ref(&root));
+    tree.write(&bench.path("layout"));
+    let spec = SourceSpec::Oci { dir: bench.path("layout"), tag: None };
+    let cancel = Cancel::new();
+    let source = open(&spec, &bench.scratch, &cancel).unwrap();
+    let wanted: Platform = "linux/amd64".parse().unwrap();
+    let kind = || resolve(&*source, &descriptor(&root), Some(&wanted)).unwrap_err().kind();
+    assert_eq!(kind(), ErrorKind::NotFound);
+    cancel.raise(2);
+    assert_eq!(kind(), ErrorKind::Interrupted(2));
+}
