@@ -119,7 +119,7 @@ fn a_view_does_not_vouch_for_what_a_disk_may_not_have(context: &Context) {
     disk.device.be_well();
     // With the record of the image only the view names its layer.
     fs::remove_file(disk.record()).unwrap();
-    let output = context.rootlay(["load", &load]).exits(1);
+    let output = context.rootlay(["load", &load]).exits(2);
     assert!(!output.one_line().is_empty());
     assert_eq!(disk.images(), "", "an image was recorded whose layer may not be on the disk");
     assert!(layer.exists(), "a layer was taken from under a view");
