@@ -185,6 +185,9 @@ impl<'de> Visitor<'de> for Entry<'_> {
             gid: field(&mut seq)?,
             mtime: Time { seconds: field(&mut seq)?, nanos: field(&mut seq)? },
         };
+        if metadata.mtime.nanos >= 1_000_000_000 {
+            return Err(A::Error::custom(format!("{} nanoseconds", metadata.mtime.nanos)));
+        }
         let what = match &*kind.0 {
             "d" => What::Directory,
             "p" => What::Fifo,
@@ -308,4 +311,25 @@ fn encode(raw: &[u8]) -> Cow<'_, str> {
 
 fn decode(text: &str) -> Vec<u8> {
     Cow::<[u8]>::from(percent_decode_str(text)).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_no_file_can_have_is_damage() {
+        let read = |nanos: &str| {
+            let id = format!("sha256:{}", "0".repeat(64));
+            let summary = format!(
+                r#"{{"format":1,"diff_id":"{id}","entries":1,"bytes":0,"marks":0,"opaque_root":false,"empty":false}}"#
+            );
+            LayerIndex::read_from(&mut format!("{summary}\n[\"d\",\"d\",493,0,0,1,{nanos}]\n").as_bytes())
+        };
+        assert!(read("999999999").is_ok());
+        for nanos in ["1000000000", "2000000000"] {
+            let error = read(nanos).unwrap_err().innermost().to_string();
+            assert!(error.starts_with("damaged layer index: ") && error.contains("nanoseconds"), "{error}");
+        }
+    }
 }

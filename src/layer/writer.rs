@@ -257,8 +257,13 @@ pub fn time(time: Time) -> (i64, u32) {
 /// wrong in themselves: a value that is no ACL or no capability, a default ACL on what is no directory.
 pub fn payload(error: SysError, name: &[u8]) -> Error {
     let why = format!("cannot store extended attribute `{}`", escape(name));
-    let wrong = matches!(error.errno(), Errno::EINVAL | Errno::EACCES);
+    let errno = error.errno();
     let error = Error::from(error);
-    let kind = if wrong { ErrorKind::Refused } else { error.kind() };
+    let kind = match errno {
+        Errno::EINVAL | Errno::EACCES => ErrorKind::Refused,
+        // The limits of all file systems are kept: these are those of this one.
+        Errno::E2BIG | Errno::ERANGE => ErrorKind::Unsupported,
+        _ => error.kind(),
+    };
     Error::with_source(kind, why, error)
 }

@@ -285,8 +285,8 @@ impl Work<'_> {
         };
         let stored = match scratch.stored(node) {
             Ok(stored) => stored,
-            // What this file system cannot store at all, it has not changed either.
-            Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(found),
+            // What cannot be stored at all was not changed by being stored either.
+            Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Refused) => return Ok(found),
             // That is no word about the layer.
             Err(error) => return Err(error.context("make a file to compare with")),
         };

@@ -4,11 +4,13 @@ use rustix::fs::FileType;
 
 use super::compare::{Aspect, Seen, differences, is_known_of_file_systems, is_whiteout};
 use super::expected::{ExpectedLayer, Node, Shape};
+use super::{Content, Verify};
 use crate::layer::content_hash::Rule;
 use crate::layer::metadata::Metadata;
 use crate::layer::paths::{PathId, PathTable};
 use crate::layer::records::{Records, What};
 use crate::layer::tar::Time;
+use crate::sys::dir::Dir;
 use crate::sys::xattr::Xattrs;
 
 const METADATA: Metadata = Metadata { mode: 0o640, uid: 1, gid: 2, mtime: Time { seconds: 100, nanos: 5 } };
@@ -143,6 +145,29 @@ fn what_file_systems_are_known_to_store_otherwise() {
     );
     assert!(known(Aspect::Time, &file(&[]), &Seen { mtime: (100, 0), ..good.clone() }));
     assert!(!known(Aspect::Owner, &file(&acl), &good));
+}
+
+/// A record that was damaged may have what no file can get: that is a difference too, and no end of the check.
+#[test]
+fn what_the_kernel_refuses_to_store_differs() {
+    let temp = tempfile::tempdir().unwrap();
+    let scratch = Dir::open(temp.path()).unwrap();
+    let verify = Verify { content: Content::Unread, scratch: Some(&scratch), check: &|| Ok(()), advance: &|_| {} };
+    let mut paths = PathTable::new(1);
+    let records = Records::by(Rule::Blocks);
+    let expected = ExpectedLayer::of(&mut paths, &records).unwrap();
+    // No list (EINVAL), a name of more than 255 bytes (ERANGE), a value of more than 64 KiB (E2BIG).
+    for (name, len) in [
+        ("system.posix_acl_access".to_owned(), 1),
+        (format!("user.{}", "n".repeat(251)), 1),
+        ("user.a".to_owned(), 65_537),
+    ] {
+        let xattrs = [attribute(&name, &"x".repeat(len))];
+        let mut flaws = Vec::new();
+        let mut work = verify.begin(&paths, &expected.diff, &mut flaws);
+        let found = work.compare(&file(&xattrs), &seen(FileType::RegularFile), 1, false).unwrap();
+        assert_eq!(found.iter().map(|found| found.what).collect::<Vec<_>>(), [Aspect::Attributes], "{name}");
+    }
 }
 
 #[test]
