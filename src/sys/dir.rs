@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Sta
 use rustix::io::{Errno, retry_on_intr};
 
 use super::errno::{SysError, SysResult};
+use super::proc::mount_of;
 
 /// Policy of every lookup below a handle: nothing above it, no symlink anywhere (`openat2(2)`).
 pub(super) const BENEATH: ResolveFlags =
@@ -107,7 +108,7 @@ impl Dir {
     }
 
     /// What `openat2` does, for kernels before 5.6 and for sandboxes that deny it.
-    fn open_step_by_step(&self, path: &[u8], flags: OFlags, policy: ResolveFlags) -> SysResult<OwnedFd> {
+    pub(super) fn open_step_by_step(&self, path: &[u8], flags: OFlags, policy: ResolveFlags) -> SysResult<OwnedFd> {
         let fail = |errno| SysError::new("openat", path, errno);
         let mut here: Option<OwnedFd> = None;
         let mut names = path.split(|&byte| byte == b'/').filter(|name| !name.is_empty() && *name != b".").peekable();
@@ -127,8 +128,7 @@ impl Dir {
             here = Some(retry_on_intr(|| rustix::fs::openat(at, name, flags, Mode::empty())).map_err(fail)?);
         }
         let opened = here.ok_or_else(|| fail(Errno::NOENT))?;
-        let device = |fd: BorrowedFd<'_>| rustix::fs::fstat(fd).map(|found| found.st_dev).map_err(fail);
-        if policy.contains(ResolveFlags::NO_XDEV) && device(opened.as_fd())? != device(self.as_fd())? {
+        if policy.contains(ResolveFlags::NO_XDEV) && !same_mount(self.as_fd(), opened.as_fd()).map_err(fail)? {
             return Err(fail(Errno::XDEV));
         }
         Ok(opened)
@@ -277,6 +277,14 @@ impl Dir {
     pub fn try_clone(&self) -> SysResult<Self> {
         self.0.try_clone().map(Self).map_err(|error| SysError::from_io("fcntl", b".", &error))
     }
+}
+
+/// Whether two files were reached through one mount; where `/proc` cannot be read, whether they are on one device.
+fn same_mount(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> Result<bool, Errno> {
+    if let (Ok(one), Ok(other)) = (mount_of(one), mount_of(other)) {
+        return Ok(one == other);
+    }
+    Ok(rustix::fs::fstat(one)?.st_dev == rustix::fs::fstat(other)?.st_dev)
 }
 
 /// What was opened, if it is a regular file.

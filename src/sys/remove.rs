@@ -10,8 +10,8 @@ use super::errno::{SysError, SysResult};
 const SAME_MOUNT: ResolveFlags = BENEATH.union(ResolveFlags::NO_XDEV);
 
 impl Dir {
-    /// Opens a directory below this one to remove what is in it: `EBUSY` where something is mounted. Where `openat2` is
-    /// missing only another file system is noticed.
+    /// Opens a directory below this one to remove what is in it: `EBUSY` where something is mounted. Where both
+    /// `openat2` and `/proc` are missing only another file system is noticed.
     pub fn open_dir_to_empty(&self, path: &[u8]) -> SysResult<Self> {
         let opened = self.open_at(path, OFlags::RDONLY | OFlags::DIRECTORY, SAME_MOUNT).map(Self::from);
         opened.map_err(|error| match error.errno() {
@@ -81,6 +81,32 @@ mod tests {
     use std::os::unix::ffi::OsStrExt;
 
     use super::*;
+    use crate::sys::namespace::with_own_mounts;
+
+    /// Another mount of the same file system, seen both ways.
+    #[test]
+    fn what_is_mounted_below_is_not_opened() {
+        let temp = tempfile::tempdir().unwrap();
+        for name in ["outside", "top", "top/mounted", "top/plain"] {
+            std::fs::create_dir(temp.path().join(name)).unwrap();
+        }
+        let mounted = temp.path().join("top/mounted");
+        with_own_mounts(|| {
+            rustix::mount::mount_bind(temp.path().join("outside"), &mounted).unwrap();
+            let top = Dir::open(&temp.path().join("top")).unwrap();
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let step_by_step = |name: &[u8]| top.open_step_by_step(name, flags, SAME_MOUNT).map(Dir::from);
+            for busy in [
+                top.open_dir_to_empty(b"mounted").map_err(|error| error.errno()),
+                step_by_step(b"mounted").map_err(|error| error.errno()),
+            ] {
+                assert!(matches!(busy, Err(nix::errno::Errno::EBUSY | nix::errno::Errno::EXDEV)), "{busy:?}");
+            }
+            top.open_dir_to_empty(b"plain").unwrap();
+            step_by_step(b"plain").unwrap();
+        })
+        .unwrap();
+    }
 
     #[test]
     fn a_tree_of_any_depth_is_removed_and_links_are_not_followed() {
