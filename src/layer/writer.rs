@@ -260,7 +260,9 @@ pub fn payload(error: SysError, name: &[u8]) -> Error {
     let errno = error.errno();
     let error = Error::from(error);
     let kind = match errno {
-        Errno::EINVAL | Errno::EACCES => ErrorKind::Refused,
+        Errno::EINVAL => ErrorKind::Refused,
+        // Of any other attribute it is a security module that says so.
+        Errno::EACCES if name.starts_with(b"system.posix_acl_") => ErrorKind::Refused,
         // The limits of all file systems are kept: these are those of this one.
         Errno::E2BIG | Errno::ERANGE => ErrorKind::Unsupported,
         _ => error.kind(),
