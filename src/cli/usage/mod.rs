@@ -30,9 +30,14 @@ pub fn parse(args: &[OsString]) -> Result<Cli, Answer> {
         ErrorKind::DisplayVersion => Answer::Help(format!("rootlay {}\n", env!("CARGO_PKG_VERSION"))),
         ErrorKind::DisplayHelp => Answer::Help(help(args, &error)),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Answer::HelpInstead(help(args, &error)),
-        // Flags that every command has ask for nothing.
-        ErrorKind::MissingSubcommand => Answer::HelpInstead(named(args).render_help().to_string()),
-        _ => Answer::Wrong(restyle(&error, named(args))),
+        _ => {
+            let mut command = named(args);
+            // As `docker -D`: flags that every command has ask for nothing.
+            if error.kind() == ErrorKind::MissingSubcommand && command.get_name() == "rootlay" {
+                return Answer::HelpInstead(command.render_help().to_string());
+            }
+            Answer::Wrong(restyle(&error, command))
+        }
     })
 }
 
@@ -76,7 +81,10 @@ fn restyle(error: &Error, mut command: Command) -> String {
     if let Some(rule) = wrong_count(error, &command) {
         message = format!("'{name}' {rule}");
     }
-    if error.kind() == ErrorKind::InvalidSubcommand && hints.is_empty() {
+    if error.kind() == ErrorKind::MissingSubcommand {
+        message = format!("'{name}' requires a command");
+    }
+    if matches!(error.kind(), ErrorKind::InvalidSubcommand | ErrorKind::MissingSubcommand) && hints.is_empty() {
         hints = format!("hint: `{name} --help` lists the commands\n");
     }
     let gap = if hints.is_empty() { "" } else { "\n" };

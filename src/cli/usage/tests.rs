@@ -250,6 +250,16 @@ fn an_unknown_command_of_a_group_leads_to_the_help_of_the_group() {
 }
 
 #[test]
+fn a_group_with_flags_alone_is_a_usage_error() {
+    for (line, name) in [("image -q", "image"), ("image --root /r", "image"), ("--root /r system -q", "system")] {
+        let text = wrong(line);
+        let start = format!("Error: 'rootlay {name}' requires a command\n\nUsage: rootlay {name} ");
+        assert!(text.starts_with(&start), "{line}: {text}");
+        assert!(text.ends_with(&format!("\nhint: `rootlay {name} --help` lists the commands\n")), "{line}: {text}");
+    }
+}
+
+#[test]
 fn contradictions_are_usage_errors() {
     for line in [
         "load -i a b",
@@ -289,7 +299,7 @@ fn help_is_asked_for_or_given_instead() {
     for line in ["--help", "-h", "images --help", "help images", "image ls -h", "load -q=false --help"] {
         assert!(matches!(parse(&args(line)), Err(Answer::Help(text)) if text.contains("Usage: rootlay")), "{line}");
     }
-    for line in ["", "image", "--root /r", "-q", "image --root /r", "--root /r system -q"] {
+    for line in ["", "image", "--root /r image", "--root /r", "-q", "-D"] {
         assert!(
             matches!(parse(&args(line)), Err(Answer::HelpInstead(text)) if text.contains("Usage: rootlay")),
             "{line}"
