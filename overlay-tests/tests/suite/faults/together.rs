@@ -9,8 +9,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Barrier, PoisonError, RwLock};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{env, fs};
@@ -96,6 +96,10 @@ fn subjects(context: &Context) -> Vec<Subject> {
     (0..IMAGES).map(subject).collect()
 }
 
+/// Is read while a worker has files of a view open, and written while one starts a process: until that runs its program it
+/// would hold them too, and the view with them.
+static OPEN: RwLock<()> = RwLock::new(());
+
 /// One process after another.
 struct Worker<'c> {
     program: &'c Path,
@@ -122,7 +126,10 @@ impl Worker<'_> {
         let mut command = std::process::Command::new(self.program);
         command.env_remove("ROOTLAY_ROOT").env("NO_COLOR", "1").arg("--root").arg(self.root);
         command.args(["--progress", "none"]).args(line.split(' '));
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let nothing_open = OPEN.write().unwrap_or_else(PoisonError::into_inner);
+        let mut child = command.spawn().unwrap();
+        drop(nothing_open);
         let began = Instant::now();
         while child.try_wait().unwrap().is_none() {
             if began.elapsed() > STUCK {
@@ -156,6 +163,7 @@ impl Worker<'_> {
 
     /// A mounted view shows what the model says, however often one looks.
     fn looks_right(&mut self, merged: &str, image: usize, written: Option<&str>) {
+        let _open = OPEN.read().unwrap_or_else(PoisonError::into_inner);
         let subject = &self.subjects[image];
         let mut tree = read_tree(Path::new(merged)).unwrap_or_else(|error| panic!("{merged}: {error}"));
         if let Some(text) = written {
@@ -194,7 +202,9 @@ impl Worker<'_> {
             assert!(end.text.contains("No such image"), "{}", end.text);
             return;
         }
+        let open = OPEN.read().unwrap_or_else(PoisonError::into_inner);
         fs::write(Path::new(&end.stdout).join("written"), &view).unwrap();
+        drop(open);
         self.looks_right(&end.stdout, image, Some(&view));
         self.run(&format!("umount {view}"), &[0]);
         self.run(&format!("mount --name {view}"), &[0]);

@@ -110,6 +110,12 @@ fn removal_with_what_it_needs(context: &Context) {
     assert!(!context.root().join("views/w").exists());
 }
 
+/// The cells of a table but those that change while one looks.
+fn without_ages(table: &str) -> Vec<Vec<&str>> {
+    let lasts = |cell: &&str| !cell.is_empty() && !cell.ends_with(" ago");
+    table.lines().map(|line| line.split("  ").map(str::trim).filter(lasts).collect()).collect()
+}
+
 fn reading_needs_nothing(context: &Context) {
     let id = load(context);
     saved_view(context, &id);
@@ -141,7 +147,12 @@ fn reading_needs_nothing(context: &Context) {
             few.ok();
             continue;
         }
-        assert_eq!(few.ok(), all.ok(), "{arguments:?}");
+        let [few, all] = [few.ok(), all.ok()];
+        if matches!(arguments[0], "mounts" | "mount") {
+            assert_eq!(without_ages(&few), without_ages(&all), "{arguments:?}");
+            continue;
+        }
+        assert_eq!(few, all, "{arguments:?}");
     }
     // What was saved is the image.
     context.rootlay(["rm", "w"]).ok();

@@ -98,7 +98,10 @@ fn lists_without_end_end() {
         let tag = format!("{page}{}", "x".repeat(8 << 20));
         answer("200 OK", &["Link: </v2/app/tags/list>; rel=\"next\""], format!(r#"{{"tags":["{tag}"]}}"#).as_bytes())
     });
-    let error = repository(options(), &server).tags().unwrap_err();
+    // Pages of this size take their time where much else is done.
+    let mut options = options();
+    options.retry.patience = Retry::default().patience;
+    let error = repository(options, &server).tags().unwrap_err();
     assert!(error.to_string().contains("answer has more than"), "{error}");
     assert_eq!(server.requests().len(), 8);
 }
