@@ -11,7 +11,7 @@ use super::lowers::{self, Workspace};
 use super::{Jobs, Limits, Oddities, Privileges, Rootlay, unpack};
 use crate::cancel::Cancel;
 use crate::content::{Ingest, Ready};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::layer::LayerIndex;
 use crate::oci::{ChainId, Descriptor, DiffId, Digest, ImageConfig, MAX_DOCUMENT, Manifest, Reference};
 use crate::progress::Progress;
@@ -200,6 +200,10 @@ impl<'a> Run<'a> {
 
     /// Makes everything durable that the image needs.
     fn sync(&self) -> Result<()> {
+        if self.lost.load(Ordering::Relaxed) {
+            // The blobs that waited then never got their names.
+            return Err(Error::new(ErrorKind::Failed, "a sync failed before: nothing more is recorded"));
+        }
         // Those that other threads keep from here on may not be on the disk.
         let blobs = std::mem::take(&mut *self.blobs.lock().unwrap_or_else(PoisonError::into_inner));
         let result = self.store.sync_and_name(|| self.name_blobs(blobs)).and_then(|()| self.staging.is_trusted());

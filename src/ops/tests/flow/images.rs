@@ -1,4 +1,6 @@
 use super::*;
+use crate::ops::install::{NewImage, Run};
+use crate::source;
 
 #[test]
 fn an_image_is_loaded_mounted_unmounted_and_removed() {
@@ -225,5 +227,30 @@ fn what_was_loaded_before_a_bad_image_stays_with_its_names() {
         let [first, second] = [&one, &two].map(|config| Digest::of(config.as_bytes()).to_string());
         assert_eq!(ids, [first.clone(), second, first]);
         assert_eq!((bench.names("images/sha256").len(), bench.names("layers/sha256").len()), (2, 1));
+    });
+}
+
+/// Brings the first image of a source in, without recording it.
+fn bring(run: &mut Run<'_>, spec: &SourceSpec) {
+    let (_, scratch) = run.staging.new_dir("scratch", 0o700).unwrap();
+    let source = source::open(spec, &scratch, run.cancel).unwrap();
+    let candidate = source::select(&*source, spec).unwrap().remove(0);
+    let resolved = source::resolve(&*source, &candidate.descriptor, None).unwrap();
+    run.bring(Some(&*source), &NewImage::of(&resolved, candidate.names, String::new())).unwrap();
+}
+
+/// Its blobs never got their names.
+#[test]
+fn an_image_is_not_recorded_after_a_sync_that_failed() {
+    in_own_namespace(|bench| {
+        let rootlay = bench.open();
+        let mut run = Run::begin(&rootlay, Limits::default(), Oddities::Warn).unwrap();
+        bring(&mut run, &bench.image("app", &[&[("a", "1")]]));
+        let in_the_way = bench.path("root/locks/next-era");
+        fs::create_dir(&in_the_way).unwrap();
+        run.record().unwrap_err();
+        fs::remove_dir(&in_the_way).unwrap();
+        run.record().unwrap_err();
+        assert!(rootlay.images().unwrap().is_empty());
     });
 }
