@@ -40,8 +40,11 @@ pub fn watch(cancel: &Cancel) -> Result<()> {
             first = Some(signal);
             cancel.raise(signal);
             // Without the thread the work has all the time it wants, until the second signal.
+            let cancel = cancel.clone();
             let _ = thread::Builder::new().spawn(move || {
                 thread::sleep(GRACE);
+                // Who is killed while asking whether the disk has everything takes it from everybody.
+                let _end = cancel.wait();
                 low_level::exit(by_signal(signal).into());
             });
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write;
 use std::num::NonZero;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -21,6 +21,12 @@ use crate::store::{self, Installed, Item, Keep, Kind, ManifestRecord, Staging, S
 /// How many images are recorded together at first. Each time all records are read and everything is synced, so it is twice
 /// as many the next time: then no image costs more the more there are.
 const TOGETHER: usize = 100;
+
+/// The most images that are recorded together: so many are lost at once, and others wait for so many records.
+const MOST_TOGETHER: usize = 400;
+
+/// How many bytes of blobs and layers are recorded at once: large images do not wait for others.
+const MANY_BYTES: u64 = 64 << 20;
 
 /// One run that brings images in: its staging directory, its lease, and what it has committed.
 #[derive(Debug)]
@@ -49,6 +55,8 @@ pub(super) struct Run<'a> {
     /// Downloads that were begun or went on, and how many bytes of them were here.
     transfers: Mutex<BTreeMap<Digest, u64>>,
     tasks: AtomicUsize,
+    /// How many bytes of blobs and layers came since images were recorded last.
+    brought: AtomicU64,
     /// Of the layers that were unpacked just now: the correction of their stack needs them.
     indexes: Mutex<HashMap<DiffId, LayerIndex>>,
 }
@@ -96,6 +104,7 @@ impl<'a> Run<'a> {
             lost: AtomicBool::new(false),
             transfers: Mutex::default(),
             tasks: AtomicUsize::new(0),
+            brought: AtomicU64::new(0),
             indexes: Mutex::default(),
         })
     }
@@ -161,6 +170,7 @@ impl<'a> Run<'a> {
     /// Keeps a verified blob, which gets its name when everything is durable.
     pub fn keep_blob(&self, ingest: Ingest) -> Result<()> {
         let blob = ingest.ready()?.map(|blob| (blob.digest.clone(), blob));
+        self.brought.fetch_add(blob.as_ref().map_or(0, |(_, blob)| blob.size), Ordering::Relaxed);
         self.blobs.lock().unwrap_or_else(PoisonError::into_inner).extend(blob);
         Ok(())
     }
@@ -195,6 +205,7 @@ impl<'a> Run<'a> {
     /// Keeps the index of a layer until the image is recorded.
     pub fn remember_index(&self, index: LayerIndex) {
         let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
+        self.brought.fetch_add(index.summary.bytes, Ordering::Relaxed);
         indexes.insert(index.summary.diff_id.clone(), index);
     }
 
@@ -206,7 +217,8 @@ impl<'a> Run<'a> {
         }
         // Those that other threads keep from here on may not be on the disk.
         let blobs = std::mem::take(&mut *self.blobs.lock().unwrap_or_else(PoisonError::into_inner));
-        let result = self.store.sync_and_name(|| self.name_blobs(blobs)).and_then(|()| self.staging.is_trusted());
+        let result =
+            self.store.sync_and_name(self.cancel, || self.name_blobs(blobs)).and_then(|()| self.staging.is_trusted());
         self.lost.fetch_or(result.is_err(), Ordering::Relaxed);
         result
     }
@@ -261,7 +273,9 @@ impl<'a> Run<'a> {
         self.ready.push(installed);
         if self.ready.len() >= self.together {
             self.record()?;
-            self.together *= 2;
+            self.together = (2 * self.together).min(MOST_TOGETHER);
+        } else if self.brought.load(Ordering::Relaxed) >= MANY_BYTES {
+            self.record()?;
         }
         Ok(id)
     }
@@ -271,7 +285,10 @@ impl<'a> Run<'a> {
         if self.ready.is_empty() {
             return Ok(());
         }
+        // What has come is recorded, however long that takes.
+        let _held = self.cancel.hold();
         self.sync()?;
+        self.brought.store(0, Ordering::Relaxed);
         self.store.install(&self.staging, std::mem::take(&mut self.ready))
     }
 

@@ -190,7 +190,7 @@ impl Workspace<'_> {
         let draft = self.draft(kind, &chain, stack, of, known)?;
         if self.named.contains(&Item::Dir(kind, chain.0.clone())) {
             // It was lost, and is believed as soon as it is there.
-            self.store.sync()?;
+            self.store.sync(self.cancel)?;
         }
         let new = self.store.commit(self.staging, &draft, kind, &chain.0)?;
         match self.find(kind, &chain.0)? {

@@ -98,7 +98,7 @@ impl Rootlay {
         if request.access == Access::Writable {
             create_upper(&dir, &stack, lowers.correction.as_ref()).context(tried)?;
             // What the record of a writable view names has to be as durable as the record.
-            self.store.sync()?;
+            self.store.sync(&self.cancel)?;
             staging.is_trusted()?;
         }
         let mut record = ViewRecord {
@@ -250,7 +250,7 @@ impl Rootlay {
         self.store.boot().clone_into(&mut record.boot);
         record.device = None;
         if record.merged != lowers.merged {
-            self.store.sync()?;
+            self.store.sync(&self.cancel)?;
             staging.is_trusted()?;
         }
         record.merged.clone_from(&lowers.merged);

@@ -23,6 +23,7 @@ use nix::errno::Errno;
 use super::Store;
 use super::shelf::Kind;
 use super::views::View;
+use crate::cancel::Cancel;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::oci::ChainId;
 use crate::sys::dir::Dir;
@@ -133,10 +134,11 @@ impl Store {
     }
 
     /// Calls `ask`, which asks the kernel whether everything is on the disk. Another era begins unless it says so.
-    pub(super) fn asking(&self, ask: impl FnOnce() -> Result<()>) -> Result<()> {
+    pub(super) fn asking(&self, cancel: &Cancel, ask: impl FnOnce() -> Result<()>) -> Result<()> {
         let tried = || format!("sync the state root {}", self.path.display());
         // One after the other: the next one must know what this one is told.
         let _lock = self.lock_sync().context(tried)?;
+        let _held = cancel.hold();
         self.end_era().context(tried)?;
         self.draft_era().context(tried)?;
         ask().inspect_err(|_| {

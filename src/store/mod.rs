@@ -61,6 +61,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use crate::cancel::Cancel;
 use crate::content::ContentStore;
 use crate::error::{Context, Error, Result};
 use crate::oci::Digest;
@@ -162,21 +163,21 @@ impl Store {
     }
 
     /// Makes everything durable that was renamed into place so far: one `syncfs` of the file system, then an
-    /// `fsync` of every directory that a rename touches.
+    /// `fsync` of every directory that a rename touches. `cancel` does not end it.
     ///
     /// # Errors
     /// What the kernel says of anything that was not written since this store was opened, by whomever. From then on nothing
     /// that no record names is relied on any more ([`era`]).
-    pub fn sync(&self) -> Result<()> {
-        self.sync_and_name(|| Ok(()))
+    pub fn sync(&self, cancel: &Cancel) -> Result<()> {
+        self.sync_and_name(cancel, || Ok(()))
     }
 
     /// The same; `name` gives names to what must not have them before it is on the disk: to blobs.
     ///
     /// # Errors
     /// As [`Store::sync`], and those of `name`.
-    pub fn sync_and_name(&self, name: impl FnOnce() -> Result<()>) -> Result<()> {
-        self.asking(|| self.sync_all(name))
+    pub fn sync_and_name(&self, cancel: &Cancel, name: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.asking(cancel, || self.sync_all(name))
     }
 
     fn sync_all(&self, name: impl FnOnce() -> Result<()>) -> Result<()> {

@@ -8,6 +8,7 @@ use super::record::{self, Durability};
 use super::shelf::{Commit, Kind, TAKEN};
 use super::staging::{Item, Staging};
 use super::views::View;
+use crate::cancel::Cancel;
 use crate::error::{Context, Result};
 use crate::oci::Digest;
 use crate::sys::dir::Dir;
@@ -35,13 +36,14 @@ impl Store {
         draft: &str,
         (kind, digest): (Kind, &Digest),
         shown_by: &dyn Fn(&[View]) -> Option<String>,
+        cancel: &Cancel,
     ) -> Result<Swapped> {
         let tried = || format!("replace {} {digest}", kind.word());
         let dir = staging.dir().open_dir(draft.as_bytes()).context(tried)?;
         self.write_commit(staging, &dir)?;
         drop(dir);
         // Records name it already, so it counts from the rename on, after a power cut too.
-        self.sync().context(tried)?;
+        self.sync(cancel).context(tried)?;
         let shelf = layout::private_dir(self.shelf(kind), digest.algorithm().as_str()).context(tried)?;
         let _lock = self.lock_exclusive()?;
         if let Some(reason) = self.user(&Item::Dir(kind, digest.clone()), staging, shown_by)? {

@@ -1,5 +1,7 @@
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 use super::*;
 use crate::content::Ingest;
@@ -21,7 +23,7 @@ fn an_era_is_that_of_all_processes_until_the_disk_fails() {
     let root = Root::new();
     let store = root.open();
     let first = era(&store);
-    store.sync().unwrap();
+    store.sync(&Cancel::new()).unwrap();
     assert_eq!((era(&store), era(&root.open())), (first.clone(), first.clone()));
     fail(&store);
     let second = era(&root.open());
@@ -36,7 +38,7 @@ fn an_era_goes_on_while_somebody_asks() {
     let first = era(&store);
     let mut meanwhile = String::new();
     store
-        .asking(|| {
+        .asking(&Cancel::new(), || {
             meanwhile = era(&root.open());
             Ok(())
         })
@@ -150,11 +152,36 @@ fn a_blob_has_no_name_before_it_is_on_the_disk() {
     assert_eq!(store.content().size_of(&blob).unwrap(), None);
     let mut named = false;
     store
-        .sync_and_name(|| {
+        .sync_and_name(&Cancel::new(), || {
             named = store.name_blob(&staging, &ready)?;
             Ok(())
         })
         .unwrap();
     assert!(named);
     assert_eq!(store.content().read(&blob, 10).unwrap(), b"content");
+}
+
+/// The process is not ended for being slow while it asks: that would end the era.
+#[test]
+fn who_asks_is_not_ended() {
+    let root = Root::new();
+    let store = root.open();
+    let cancel = Cancel::new();
+    let (sender, ended) = channel();
+    let ender = {
+        let cancel = cancel.clone();
+        move || {
+            let _end = cancel.wait();
+            sender.send(()).unwrap();
+        }
+    };
+    let mut thread = None;
+    let name = || {
+        thread = Some(std::thread::spawn(ender));
+        assert_eq!(ended.recv_timeout(Duration::from_millis(50)), Err(RecvTimeoutError::Timeout));
+        Ok(())
+    };
+    store.sync_and_name(&cancel, name).unwrap();
+    ended.recv().unwrap();
+    thread.unwrap().join().unwrap();
 }

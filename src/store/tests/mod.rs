@@ -146,7 +146,7 @@ fn create_view(store: &Store, record: &ViewRecord) -> Result<ViewDir> {
 /// The disk fails, and somebody is told.
 fn fail(store: &Store) {
     let error = Error::new(crate::error::ErrorKind::Failed, "the disk failed");
-    assert_eq!(store.asking(|| Err(error)).unwrap_err().to_string(), "the disk failed");
+    assert_eq!(store.asking(&Cancel::new(), || Err(error)).unwrap_err().to_string(), "the disk failed");
 }
 
 fn entries(root: &Root, folder: &str) -> Vec<String> {

@@ -14,7 +14,7 @@ use super::layers::explained;
 use crate::error::{Error, ErrorKind, Result};
 use crate::oci::{ChainId, DiffId, Digest};
 use crate::ops::lowers::{self, Workspace};
-use crate::ops::{Registries, lowers::marks};
+use crate::ops::{Registries, Rootlay, lowers::marks};
 use crate::store::{Change, Kind, Reach, Staging, Swapped};
 
 /// One repair.
@@ -177,9 +177,9 @@ impl<'a> Repair<'a> {
 
     /// Gives a draft its name, unless a view whose stack `uses` it shows the damaged one.
     fn put(&self, draft: &str, of: (Kind, &Digest), uses: &dyn Fn(&[DiffId]) -> bool) -> Result<()> {
-        let store = &self.inspection.rootlay.store;
+        let Rootlay { store, cancel, .. } = self.inspection.rootlay;
         let shown = Shown::now(store)?;
-        match store.replace(self.staging, draft, of, &|views| shown.by(views, uses))? {
+        match store.replace(self.staging, draft, of, &|views| shown.by(views, uses), cancel)? {
             Swapped::Done => Ok(()),
             Swapped::Leased => Err(left("another command uses it: repair again when that has ended")),
             Swapped::Shown(view) => {

@@ -254,3 +254,19 @@ fn an_image_is_not_recorded_after_a_sync_that_failed() {
         assert!(rootlay.images().unwrap().is_empty());
     });
 }
+
+/// Who is interrupted or killed loses little.
+#[test]
+fn a_large_image_is_recorded_at_once() {
+    in_own_namespace(|bench| {
+        let rootlay = bench.open();
+        let mut run = Run::begin(&rootlay, Limits::default(), Oddities::Warn).unwrap();
+        bring(&mut run, &bench.image("small", &[&[("a", "1")]]));
+        assert!(rootlay.images().unwrap().is_empty());
+        let content = "x".repeat(64 << 20);
+        bring(&mut run, &bench.image("large", &[&[("b", &content)]]));
+        assert_eq!(rootlay.images().unwrap().len(), 2);
+        bring(&mut run, &bench.image("another", &[&[("c", "1")]]));
+        assert_eq!(rootlay.images().unwrap().len(), 2);
+    });
+}
