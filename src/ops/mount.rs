@@ -251,10 +251,9 @@ impl Rootlay {
         record.device = None;
         if record.merged != lowers.merged {
             self.store.sync(&self.cancel)?;
-            staging.is_trusted()?;
         }
         record.merged.clone_from(&lowers.merged);
-        view.write(&staging, &record)?;
+        self.store.write_trusted(&staging, &view, &record)?;
         self.attach(&staging, &view, &mut record, lowers, target.as_ref())?;
         self.store.note_use(&record.image_id);
         Ok(self.view_info(&record, true))

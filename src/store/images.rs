@@ -225,10 +225,17 @@ impl Store {
     }
 
     /// Records images, all or none, and that they have these names now; of two with one name the later has it. Everything
-    /// that they need is durable already ([`Store::sync`]).
+    /// that they need is durable already ([`Store::sync`]), and nobody takes it away for another era from here on.
+    ///
+    /// # Errors
+    /// `Failed` if another era has begun since `staging` was made.
     pub fn install(&self, staging: &Staging<'_>, images: Vec<Installed>) -> Result<()> {
         let now = super::now();
-        self.change(staging, |catalog| Ok((moves::install(catalog, images, &now), ()))).map(drop)
+        let decide = |catalog: &Catalog| {
+            staging.is_trusted()?;
+            Ok((moves::install(catalog, images, &now), ()))
+        };
+        self.change(staging, decide).map(drop)
     }
 
     pub(super) fn image_dir(&self, algorithm: Algorithm) -> Result<Dir> {

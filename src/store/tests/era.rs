@@ -161,6 +161,19 @@ fn a_blob_has_no_name_before_it_is_on_the_disk() {
     assert_eq!(store.content().read(&blob, 10).unwrap(), b"content");
 }
 
+/// What it needs may be gone already: others discard it when the era ends.
+#[test]
+fn an_image_is_not_recorded_after_its_era() {
+    let root = Root::new();
+    let store = root.open();
+    let staging = store.stage().unwrap();
+    commit_layer(&store, "a");
+    fail(&store);
+    let error = store.install(&staging, vec![image("x", &["a"], &["x"])]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Failed);
+    assert!(store.catalog().unwrap().images.is_empty());
+}
+
 /// The process is not ended for being slow while it asks: that would end the era.
 #[test]
 fn who_asks_is_not_ended() {
