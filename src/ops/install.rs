@@ -25,6 +25,9 @@ const TOGETHER: usize = 100;
 /// The most images that are recorded together: so many are lost at once, and others wait for so many records.
 const MOST_TOGETHER: usize = 400;
 
+/// How long the documents of the images may be that are recorded together: their records are about as long.
+const MOST_DOCUMENTS: usize = 16 << 20;
+
 /// How many bytes of blobs and layers are recorded at once: large images do not wait for others.
 const MANY_BYTES: u64 = 64 << 20;
 
@@ -45,6 +48,8 @@ pub(super) struct Run<'a> {
     pub named: Keep,
     /// Images that have everything but a record.
     ready: Vec<Installed>,
+    /// How long their documents are.
+    documents: usize,
     /// How many of them are recorded together.
     together: usize,
     committed: Mutex<BTreeSet<Item>>,
@@ -98,6 +103,7 @@ impl<'a> Run<'a> {
             threads: rootlay.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZero::<usize>::MIN),
             named: Keep::default(),
             ready: Vec::new(),
+            documents: 0,
             together: TOGETHER,
             committed: Mutex::default(),
             blobs: Mutex::default(),
@@ -268,13 +274,14 @@ impl<'a> Run<'a> {
             self.document(digest, content)?;
         }
         let installed = self.complete(image)?;
+        self.documents += image.all_documents().map(|(_, content)| content.len()).sum::<usize>();
         let id = installed.id.clone();
         self.named.add(&installed);
         self.ready.push(installed);
         if self.ready.len() >= self.together {
             self.record()?;
             self.together = (2 * self.together).min(MOST_TOGETHER);
-        } else if self.brought.load(Ordering::Relaxed) >= MANY_BYTES {
+        } else if self.brought.load(Ordering::Relaxed) >= MANY_BYTES || self.documents >= MOST_DOCUMENTS {
             self.record()?;
         }
         Ok(id)
@@ -289,6 +296,7 @@ impl<'a> Run<'a> {
         let _held = self.cancel.hold();
         self.sync()?;
         self.brought.store(0, Ordering::Relaxed);
+        self.documents = 0;
         self.store.install(&self.staging, std::mem::take(&mut self.ready))
     }
 

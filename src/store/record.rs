@@ -52,6 +52,11 @@ pub fn draft(staging: &Staging<'_>, record: &impl Serialize, durability: Durabil
     let mut content = serde_json::to_vec_pretty(record)
         .map_err(|error| Error::with_source(ErrorKind::Failed, "write a record", error))?;
     content.push(b'\n');
+    if content.len() as u64 > FILE_LIMIT {
+        // Nobody could read it.
+        let message = format!("a record of {} bytes, at most {FILE_LIMIT} are allowed", content.len());
+        return Err(Error::new(ErrorKind::Refused, message));
+    }
     let draft = staging.fresh_name("record");
     let file = staging.dir().write_new(draft.as_bytes(), 0o600, &content)?;
     if durability == Durability::Synced {
