@@ -1,7 +1,7 @@
 //! How a blob gets in: written aside, verified, made durable, renamed.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::mem;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
@@ -75,6 +75,33 @@ pub struct PartialFile {
     pub file: File,
     /// How many bytes it has.
     pub kept: u64,
+}
+
+impl PartialFile {
+    /// The bytes that it has.
+    ///
+    /// # Errors
+    /// What keeps it from being opened. Where the disk cannot read it any more, reading fails as if the digest was wrong.
+    pub fn kept_bytes(&self) -> Result<impl Read + Send + use<>> {
+        Ok(Kept(self.dir.open_file(self.name.as_bytes())?.take(self.kept)))
+    }
+}
+
+/// What is kept of a download. It has to be begun anew where it cannot be read.
+#[derive(Debug)]
+pub(super) struct Kept<R>(pub R);
+
+impl<R: Read> Read for Kept<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| match error.raw_os_error().map(Errno::from_raw) {
+            // The last two are what file systems say whose checksums do not fit.
+            Some(Errno::EIO | Errno::EUCLEAN | Errno::EBADMSG) => {
+                let message = "what was kept of a download cannot be read";
+                Error::with_source(ErrorKind::DigestMismatch, message, error).into_io()
+            }
+            _ => error,
+        })
+    }
 }
 
 /// A verified blob that gets its name when it is on the disk.

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 
+use nix::errno::Errno;
+
 use super::*;
 use crate::error::{Error, ErrorKind};
 use crate::oci::{Algorithm, Digest};
@@ -215,4 +217,22 @@ fn a_blob_of_other_content_is_replaced() {
     assert!(bench.store.is_damaged(&digest).unwrap());
     bench.ingest(&digest, 3, b"abc").unwrap();
     assert_eq!((std::fs::read(path).unwrap().as_slice(), bench.staged()), (&b"abc"[..], 0));
+}
+
+/// What a disk says of a sector that it cannot read.
+struct Unreadable(i32);
+
+impl Read for Unreadable {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        Err(std::io::Error::from_raw_os_error(self.0))
+    }
+}
+
+#[test]
+fn a_download_that_cannot_be_read_back_is_as_good_as_a_wrong_one() {
+    let kind = |errno| Error::from(ingest::Kept(Unreadable(errno as i32)).read(&mut [0; 1]).unwrap_err()).kind();
+    for errno in [Errno::EIO, Errno::EUCLEAN, Errno::EBADMSG] {
+        assert_eq!(kind(errno), ErrorKind::DigestMismatch);
+    }
+    assert_ne!(kind(Errno::ENOMEM), ErrorKind::DigestMismatch);
 }

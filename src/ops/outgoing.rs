@@ -79,7 +79,7 @@ impl Fetch<'_> {
         let partial = store.partial(digest, *size, check)?;
         let retrying = |delay| show(Phase::Retrying(delay));
         show(Phase::Downloading);
-        let old = partial.dir.open_file(partial.name.as_bytes())?.take(partial.kept);
+        let old = partial.kept_bytes()?;
         let input = old.chain(repository.fetch(blob, partial.kept, 0, Waiting { check, retrying: &retrying }));
         let watch = |_| check();
         let fetched = Tee::new(Box::new(input), Ingest::resume(partial, digest, *size), &watch).finish();

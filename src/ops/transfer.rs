@@ -50,9 +50,9 @@ fn take_over(run: &Run<'_>, job: &Job<'_>) -> Result<()> {
         drop(partial);
         return run.store.cut_partial(digest, 0);
     }
-    let old = partial.dir.open_file(partial.name.as_bytes()).context(|| format!("partial download of {digest}"))?;
+    let old = partial.kept_bytes().context(|| format!("partial download of {digest}"))?;
     let watch = |_| check();
-    match Tee::new(Box::new(old.take(*size)), Ingest::resume(partial, digest, *size), &watch).finish() {
+    match Tee::new(Box::new(old), Ingest::resume(partial, digest, *size), &watch).finish() {
         Err(error) if error.kind() == ErrorKind::DigestMismatch => run.store.cut_partial(digest, 0),
         ingest => run.keep_blob(ingest?),
     }
@@ -109,7 +109,7 @@ fn attempt(
         run.begin_transfer(&blob.digest, kept);
         let rest = remote.fetch(blob, kept, skip, Waiting { check, retrying: &retrying });
         let tried = || format!("partial download of {}", blob.digest);
-        let old = partial.dir.open_file(partial.name.as_bytes()).context(tried)?.take(kept);
+        let old = partial.kept_bytes().context(tried)?;
         (kept, Box::new(old.chain(rest)), Ingest::resume(partial, &blob.digest, blob.size))
     } else {
         run.store.cut_partial(&blob.digest, 0)?;
