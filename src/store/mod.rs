@@ -175,24 +175,36 @@ impl Store {
     /// The same; `name` gives names to what must not have them before it is on the disk: to blobs.
     ///
     /// # Errors
-    /// As [`Store::sync`], and those of `name`.
+    /// As [`Store::sync`], and those of `name`, which say nothing of the disk.
     pub fn sync_and_name(&self, cancel: &Cancel, name: impl FnOnce() -> Result<()>) -> Result<()> {
-        self.asking(cancel, || self.sync_all(name))
+        let tried = || format!("sync the state root {}", self.path.display());
+        let mut named = Ok(());
+        self.asking(cancel, || {
+            self.root.sync_file_system().context(tried)?;
+            match name().and_then(|()| self.renamed_in()) {
+                Ok(dirs) => dirs.iter().try_for_each(Dir::sync).context(tried),
+                Err(error) => {
+                    named = Err(error);
+                    Ok(())
+                }
+            }
+        })?;
+        named
     }
 
-    fn sync_all(&self, name: impl FnOnce() -> Result<()>) -> Result<()> {
-        let tried = || format!("sync the state root {}", self.path.display());
-        self.root.sync_file_system().context(tried)?;
-        name()?;
+    /// The directories that a rename touches, from within.
+    fn renamed_in(&self) -> Result<Vec<Dir>> {
+        let mut dirs = Vec::new();
         for shelf in [&self.blobs, &self.layers, &self.corrections, &self.merged] {
             for algorithm in layout::algorithms() {
                 if shelf.exists(algorithm.as_bytes())? {
-                    shelf.open_dir(algorithm.as_bytes())?.sync().context(tried)?;
+                    dirs.push(shelf.open_dir(algorithm.as_bytes())?);
                 }
             }
-            shelf.sync().context(tried)?;
+            dirs.push(shelf.try_clone()?);
         }
-        self.root.sync().context(tried)
+        dirs.push(self.root.try_clone()?);
+        Ok(dirs)
     }
 
     /// The path of something in the state root, for reports.

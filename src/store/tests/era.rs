@@ -161,6 +161,19 @@ fn a_blob_has_no_name_before_it_is_on_the_disk() {
     assert_eq!(store.content().read(&blob, 10).unwrap(), b"content");
 }
 
+/// A full disk or too many open files say nothing of what was written before.
+#[test]
+fn an_era_goes_on_where_only_naming_failed() {
+    let root = Root::new();
+    let store = root.open();
+    commit_layer(&store, "unnamed");
+    let first = era(&store);
+    let error = store.sync_and_name(&Cancel::new(), || Err(Error::new(ErrorKind::NoSpace, "full"))).unwrap_err();
+    assert_eq!((error.kind(), era(&store)), (ErrorKind::NoSpace, first));
+    assert_eq!(found(&store, "unnamed"), "usable");
+    assert_eq!(entries(&root, "locks"), ["era", "store", "sync"]);
+}
+
 /// What it needs may be gone already: others discard it when the era ends.
 #[test]
 fn an_image_is_not_recorded_after_its_era() {
