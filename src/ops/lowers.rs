@@ -142,7 +142,11 @@ impl Workspace<'_> {
     fn layer(&self, id: &DiffId) -> Result<Dir> {
         match self.find(Kind::Layer, &id.0)? {
             Found::Usable(dir) => Ok(dir),
-            Found::Stale | Found::Missing => Err(missing(id)),
+            Found::Stale | Found::Missing => {
+                // Where another era has begun, it need not be damaged.
+                self.staging.is_trusted()?;
+                Err(missing(id))
+            }
         }
     }
 
@@ -196,6 +200,7 @@ impl Workspace<'_> {
         match self.find(kind, &chain.0)? {
             Found::Usable(dir) => Ok(Made { chain, diff: dir.open_dir(b"diff")?, dir, new }),
             Found::Stale => {
+                self.staging.is_trusted()?;
                 let message = format!(
                     "what was made for the stack {chain} may not be on the disk, and a view shows it: unmount the view"
                 );
