@@ -81,6 +81,17 @@ impl Store {
         }
     }
 
+    /// Removes a download unless somebody goes on with it or relies on it; `false` if it stays.
+    pub fn drop_partial(&self, own: &Staging<'_>, blob: &Digest) -> Result<bool> {
+        let _lock = self.lock_exclusive()?;
+        if self.leases_but(own)?.items.contains(&Item::Blob(blob.clone())) {
+            return Ok(false);
+        }
+        self.cut_partial(blob, 0)?;
+        let (dir, name) = self.partial_name(blob)?;
+        Ok(!dir.exists(name.as_bytes())?)
+    }
+
     /// Gives a verified blob that is on the disk its name; `staging` is where it was begun. `false` if it is not what it was:
     /// somebody else took it over, and gives it its name, or removed it.
     pub fn name_blob(&self, staging: &Staging<'_>, blob: &Ready) -> Result<bool> {

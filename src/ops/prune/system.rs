@@ -37,9 +37,10 @@ impl Rootlay {
         let mut done = SystemPruned { unnamed: unnamed(&before, freed.items()), ..SystemPruned::default() };
         done.images = pruned(choice, &freed, staging.taken_bytes()?);
         for (blob, bytes) in self.store.idle_partials()? {
-            self.store.cut_partial(&blob, 0)?;
-            done.images.bytes += bytes;
-            done.downloads.push(blob.to_string());
+            if self.store.drop_partial(&staging, &blob)? {
+                done.images.bytes += bytes;
+                done.downloads.push(blob.to_string());
+            }
         }
         self.store.clear_layer_locks()?;
         Ok(done)

@@ -125,3 +125,22 @@ fn a_download_that_is_not_what_it_was_gets_no_name() {
         assert_eq!(store.content().size_of(&digest("content")).unwrap(), None);
     }
 }
+
+#[test]
+fn a_download_that_somebody_relies_on_is_not_dropped() {
+    let root = Root::new();
+    let store = root.open();
+    let blob = digest("content");
+    let mut file = store.partial(&blob, 7, &|| Ok(())).unwrap().file;
+    file.write_all(b"con").unwrap();
+    drop(file);
+    let own = store.stage().unwrap();
+    own.rely_on([Item::Blob(blob.clone())]).unwrap();
+    let other = store.stage().unwrap();
+    other.rely_on([Item::Blob(blob.clone())]).unwrap();
+    assert!(!store.drop_partial(&own, &blob).unwrap());
+    assert_eq!(store.kept_of(&blob).unwrap(), 3);
+    drop(other);
+    assert!(store.drop_partial(&own, &blob).unwrap());
+    assert_eq!(store.kept_of(&blob).unwrap(), 0);
+}
