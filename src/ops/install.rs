@@ -222,10 +222,15 @@ impl<'a> Run<'a> {
             return Err(Error::new(ErrorKind::Failed, "a sync failed before: nothing more is recorded"));
         }
         // Those that other threads keep from here on may not be on the disk.
-        let blobs = std::mem::take(&mut *self.blobs.lock().unwrap_or_else(PoisonError::into_inner));
-        let result =
-            self.store.sync_and_name(self.cancel, || self.name_blobs(blobs)).and_then(|()| self.staging.is_trusted());
-        self.lost.fetch_or(result.is_err(), Ordering::Relaxed);
+        let mut blobs = std::mem::take(&mut *self.blobs.lock().unwrap_or_else(PoisonError::into_inner));
+        let name = || self.name_blobs(std::mem::take(&mut blobs));
+        let result = self.store.sync_and_name(self.cancel, name).and_then(|()| self.staging.is_trusted());
+        if result.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::Interrupted(_))) {
+            // It waited for others: nothing has happened.
+            self.blobs.lock().unwrap_or_else(PoisonError::into_inner).append(&mut blobs);
+        } else {
+            self.lost.fetch_or(result.is_err(), Ordering::Relaxed);
+        }
         result
     }
 

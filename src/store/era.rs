@@ -21,6 +21,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use nix::errno::Errno;
 
 use super::Store;
+use super::locks::POLL;
 use super::shelf::Kind;
 use super::views::View;
 use crate::cancel::Cancel;
@@ -133,11 +134,16 @@ impl Store {
         Ok(false)
     }
 
-    /// Calls `ask`, which asks the kernel whether everything is on the disk. Another era begins unless it says so.
+    /// Calls `ask`, which asks the kernel whether everything is on the disk. Another era begins unless it says so. `cancel`
+    /// ends only the waiting for others who ask.
     pub(super) fn asking(&self, cancel: &Cancel, ask: impl FnOnce() -> Result<()>) -> Result<()> {
         let tried = || format!("sync the state root {}", self.path.display());
         // One after the other: the next one must know what this one is told.
-        let _lock = self.lock_sync().context(tried)?;
+        let lock = self.open_sync().context(tried)?;
+        while !lock::try_lock(&lock, Mode::Exclusive, "locks/sync").context(tried)? {
+            cancel.check()?;
+            std::thread::sleep(POLL);
+        }
         let _held = cancel.hold();
         self.end_era().context(tried)?;
         self.draft_era().context(tried)?;

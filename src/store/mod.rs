@@ -163,7 +163,8 @@ impl Store {
     }
 
     /// Makes everything durable that was renamed into place so far: one `syncfs` of the file system, then an
-    /// `fsync` of every directory that a rename touches. `cancel` does not end it.
+    /// `fsync` of every directory that a rename touches. `cancel` ends only the waiting for
+    /// others who do the same.
     ///
     /// # Errors
     /// What the kernel says of anything that was not written since this store was opened, by whomever. From then on nothing

@@ -211,3 +211,19 @@ fn who_asks_is_not_ended() {
     ended.recv().unwrap();
     thread.unwrap().join().unwrap();
 }
+
+#[test]
+fn who_waits_for_others_that_ask_can_be_interrupted() {
+    let root = Root::new();
+    let store = root.open();
+    let first = era(&store);
+    let cancel = Cancel::new();
+    cancel.raise(2);
+    let lock = File::open(root.path().join("locks/sync")).unwrap();
+    lock::lock(&lock, Mode::Exclusive, "locks/sync").unwrap();
+    assert_eq!(store.sync(&cancel).unwrap_err().kind(), ErrorKind::Interrupted(2));
+    drop(lock);
+    // What has come before it was interrupted is recorded.
+    store.sync(&cancel).unwrap();
+    assert_eq!(era(&store), first);
+}
