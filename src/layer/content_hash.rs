@@ -193,8 +193,8 @@ mod tests {
         assert!(!has(b"some text", 9).unwrap());
         file.write_all_at(b"\x7fELF\0\0\0\0", 0).unwrap();
         assert!(!has(b"\x7fELF\0\0\0\x01t", 9).unwrap());
-        file.write_all_at(&vec![0; 20_000], 0).unwrap();
-        assert!(!has(&[b'x'; 20_000], 20_000).unwrap());
+        file.write_all_at(&[0; 9_000], 0).unwrap();
+        assert!(!has(&[b'x'; 9_000], 9_000).unwrap());
         file.set_len(0).unwrap();
         file.write_all_at(b"some text", 0).unwrap();
         file.write_all_at(b"more", 1_000_000).unwrap();
