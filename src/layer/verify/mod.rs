@@ -9,7 +9,7 @@
 //!
 //! Modification times count with their nanoseconds, access times do not. A file system may store other times, modes or
 //! attributes than it is given; where one of those differs, a file that gets the same is made in a scratch directory,
-//! and what became of that counts. On a read-only file system what is known of file systems counts.
+//! and what became of that counts. On a read-only file system, or a full one, what is known of file systems counts.
 
 mod compare;
 pub(super) mod expected;
@@ -279,18 +279,17 @@ impl Work<'_> {
         if !found.iter().any(|difference| difference.what.is_up_to_the_file_system()) {
             return Ok(found);
         }
-        let Some(scratch) = &self.scratch else {
-            found.retain(|difference| !is_known_of_file_systems(difference.what, node, seen, whiteout_files));
-            return Ok(found);
-        };
-        let stored = match scratch.stored(node) {
-            Ok(stored) => stored,
+        match self.scratch.as_ref().map(|scratch| scratch.stored(node)) {
+            Some(Ok(stored)) => return Ok(differences(&stored.as_node(node), seen, names, whiteout_files)),
             // What cannot be stored at all was not changed by being stored either.
-            Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Refused) => return Ok(found),
+            Some(Err(error)) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Refused) => {}
             // That is no word about the layer.
-            Err(error) => return Err(error.context("make a file to compare with")),
-        };
-        Ok(differences(&stored.as_node(node), seen, names, whiteout_files))
+            Some(Err(error)) if error.kind() != ErrorKind::NoSpace => {
+                return Err(error.context("make a file to compare with"));
+            }
+            _ => found.retain(|difference| !is_known_of_file_systems(difference.what, node, seen, whiteout_files)),
+        }
+        Ok(found)
     }
 }
 
