@@ -183,7 +183,14 @@ impl<'a> Run<'a> {
 
     /// Whether a blob is stored, or was brought for an image that is not recorded yet.
     pub fn has_blob(&self, digest: &Digest, size: u64) -> Result<bool> {
-        Ok(self.waits(digest) || self.store.content().size_of(digest)? == Some(size))
+        if self.waits(digest) {
+            return Ok(true);
+        }
+        let content = self.store.content();
+        // Older versions gave blobs their names before they were on the disk.
+        let is_right =
+            || self.named.contains(&Item::Blob(digest.clone())) || matches!(content.is_damaged(digest), Ok(false));
+        Ok(content.size_of(digest)? == Some(size) && is_right())
     }
 
     fn waits(&self, blob: &Digest) -> bool {

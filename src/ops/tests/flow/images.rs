@@ -270,3 +270,19 @@ fn a_large_image_is_recorded_at_once() {
         assert_eq!(rootlay.images().unwrap().len(), 2);
     });
 }
+
+/// As older versions may have left it when the power failed.
+#[test]
+fn a_blob_that_no_record_names_is_believed_for_its_content_alone() {
+    in_own_namespace(|bench| {
+        let rootlay = bench.open();
+        let source = bench.image("app", &[&[("a", "1")]]);
+        let id = rootlay.load(load(source.clone())).unwrap().remove(0).id;
+        fs::remove_file(bench.path("root/images/sha256").join(format!("{}.json", id.hex()))).unwrap();
+        let layer = tar(&[("a", "1")]);
+        let blob = bench.path("root/blobs/sha256").join(Digest::of(&layer).hex());
+        fs::write(&blob, vec![0; layer.len()]).unwrap();
+        rootlay.load(load(source)).unwrap();
+        assert!(fs::read(&blob).unwrap() == layer);
+    });
+}
