@@ -106,8 +106,9 @@ fn what_died_between_record_and_mount_is_cleared_away() {
 fn a_view_without_a_record_goes_unless_something_was_written_to_it() {
     in_own_namespace(|bench| {
         let rootlay = bench.open();
-        rootlay.load(load(bench.image("app", &[&[("a", "1")]]))).unwrap();
-        let views = [mount("localhost/app:1"), writable("localhost/app:1", "work"), mount("localhost/app:1")];
+        // Of a view without a record only its name is known, and other tests mount views at the same time.
+        rootlay.load(load(bench.image("cut", &[&[("a", "1")]]))).unwrap();
+        let views = [mount("localhost/cut:1"), writable("localhost/cut:1", "cut-work"), mount("localhost/cut:1")];
         let [cut, work, shown] = views.map(|request| rootlay.mount(request).unwrap());
         for view in [&cut, &work] {
             rustix::mount::unmount(&view.target, rustix::mount::UnmountFlags::empty()).unwrap();
@@ -117,10 +118,10 @@ fn a_view_without_a_record_goes_unless_something_was_written_to_it() {
             fs::write(bench.path("root/views").join(&view.name).join("view.json"), "").unwrap();
         }
         bench.open();
-        assert_eq!(bench.names("views"), [shown.name.as_str(), "work"]);
+        assert_eq!(bench.names("views"), [shown.name.as_str(), "cut-work"]);
         rustix::mount::unmount(&shown.target, rustix::mount::UnmountFlags::empty()).unwrap();
         bench.open();
-        assert_eq!(bench.names("views"), ["work"]);
+        assert_eq!(bench.names("views"), ["cut-work"]);
     });
 }
 
