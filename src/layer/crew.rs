@@ -11,7 +11,7 @@ use super::batch::{Batch, NewFile};
 use super::files::Files;
 use crate::error::{Error, ErrorKind, Result};
 
-/// How many batches wait for a thread.
+/// How many batches wait for a thread before the one that reads creates files itself.
 const QUEUE: usize = 4;
 
 /// The threads, and what they have to do. They end with the scope.
@@ -44,6 +44,10 @@ struct State {
     /// The file that failed, of several the first in the archive.
     failure: Option<(u32, Error)>,
     ended: bool,
+    /// How many threads have nothing to do: a call that wakes nobody costs as much as one that does.
+    idle: usize,
+    /// Whether anyone waits for batches to be done.
+    awaited: bool,
 }
 
 impl<'scope, 'env> Crew<'scope, 'env> {
@@ -69,7 +73,11 @@ impl<'scope, 'env> Crew<'scope, 'env> {
         if self.batch.first().is_some_and(|first| first <= record) {
             self.run_here()?;
         }
-        self.wait_while(|state| state.open.first().is_some_and(|&first| first <= record))
+        let state = self.board.lock();
+        let state = self.board.wait_while(state, |state| {
+            state.open.first().is_some_and(|&first| first <= record) && state.failure.is_none()
+        });
+        if state.failure.is_some() { Err(failed()) } else { Ok(()) }
     }
 
     /// Waits until all files are there.
@@ -79,12 +87,8 @@ impl<'scope, 'env> Crew<'scope, 'env> {
 
     /// The file that could not be created, by its record. All that was handed over before it is done.
     pub fn failure(&mut self) -> Option<(u32, Error)> {
-        let board = Arc::clone(&self.board);
-        let mut state = board.lock();
-        while !state.open.is_empty() {
-            state = board.done.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        state.failure.take()
+        let state = self.board.lock();
+        self.board.wait_while(state, |state| !state.open.is_empty()).failure.take()
     }
 
     fn hand_over(&mut self) -> Result<()> {
@@ -92,14 +96,22 @@ impl<'scope, 'env> Crew<'scope, 'env> {
             return self.run_here();
         }
         let Some(first) = self.batch.first() else { return Ok(()) };
-        self.wait_while(|state| state.queue.len() >= QUEUE)?;
-        let batch = std::mem::take(&mut self.batch);
         let mut state = self.board.lock();
+        if state.failure.is_some() {
+            return Err(failed());
+        }
+        // Whoever would have to wait for a thread does the work instead.
+        if state.queue.len() >= QUEUE {
+            drop(state);
+            return self.run_here();
+        }
         state.open.insert(first);
-        state.queue.push_back(batch);
-        let waiting = state.queue.len();
+        state.queue.push_back(std::mem::take(&mut self.batch));
+        let (idle, waiting) = (state.idle, state.queue.len());
         drop(state);
-        self.board.to_do.notify_one();
+        if idle > 0 {
+            self.board.to_do.notify_one();
+        }
         if self.started == 0 || waiting > 1 && self.started < self.most {
             let (board, files) = (Arc::clone(&self.board), self.files);
             match Builder::new().spawn_scoped(self.scope, move || board.work(files)) {
@@ -123,14 +135,6 @@ impl<'scope, 'env> Crew<'scope, 'env> {
             return Err(failed());
         }
         Ok(())
-    }
-
-    fn wait_while(&self, mut busy: impl FnMut(&State) -> bool) -> Result<()> {
-        let mut state = self.board.lock();
-        while busy(&state) && state.failure.is_none() {
-            state = self.board.done.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        if state.failure.is_some() { Err(failed()) } else { Ok(()) }
     }
 }
 
@@ -161,6 +165,20 @@ impl Board {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits while `busy` and a batch is not done.
+    fn wait_while<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        busy: impl Fn(&State) -> bool,
+    ) -> MutexGuard<'a, State> {
+        while busy(&state) {
+            state.awaited = true;
+            state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.awaited = false;
+        state
+    }
+
     fn work(&self, files: Files<'_>) {
         let mut state = self.lock();
         loop {
@@ -168,15 +186,15 @@ impl Board {
                 if state.ended {
                     return;
                 }
+                state.idle += 1;
                 state = self.to_do.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.idle -= 1;
                 continue;
             };
             let first = batch.first().unwrap_or_default();
             // What comes after a failure is of no use; what comes before it may fail earlier.
             let wanted = state.failure.as_ref().is_none_or(|(failed, _)| first < *failed);
             drop(state);
-            // There is room for the next batch.
-            self.done.notify_all();
             let mut turn = Turn { board: self, first, result: Err((first, died())) };
             turn.result = if wanted { batch.create(files) } else { Ok(()) };
             // The chunk goes back before anyone is told.
@@ -201,8 +219,11 @@ impl Drop for Turn<'_> {
         if let Err(failure) = std::mem::replace(&mut self.result, Ok(())) {
             state.fail(failure);
         }
+        let awaited = state.awaited;
         drop(state);
-        self.board.done.notify_all();
+        if awaited {
+            self.board.done.notify_all();
+        }
     }
 }
 

@@ -4,12 +4,11 @@
 
 use std::io::BufRead;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
 use super::Check;
 use super::tar::MAX_TRAILER;
-use crate::chunks::{self, Chunk, ChunkReader, Pool, spawn};
+use crate::chunks::{self, Chunk, ChunkReader, Outlet, Pool, Sender, spawn};
 use crate::compression::{Compression, Decoder, WINDOW};
 use crate::error::{Error, ErrorKind, Result};
 use crate::oci::{Algorithm, DiffId, Digest};
@@ -48,8 +47,8 @@ pub fn run<T>(
     let algorithm = options.expected.as_ref().map_or(Algorithm::Sha256, |diff_id| diff_id.0.algorithm());
     let known = options.blob.clone().filter(|blob| compression == Compression::None && blob.algorithm() == algorithm);
     let mut hasher = known.is_none().then(|| algorithm.hasher());
-    let (to_parser, mut input) = chunks::channel(CHUNKS);
-    let first = layer.next()?;
+    let (to_parser, mut input) = chunks::pipe();
+    let first = layer.next(|| ())?;
     let (outcome, rest) = if layer.ended {
         // No threads for a few bytes.
         if let Some(chunk) = first {
@@ -64,7 +63,7 @@ pub fn run<T>(
         thread::scope(|scope| {
             let (to_hasher, hashing) = match hasher {
                 Some(mut hasher) => {
-                    let (sender, chunks) = sync_channel::<Chunk>(CHUNKS);
+                    let (sender, chunks) = chunks::channel::<Chunk>();
                     let hashing = spawn(scope, move || {
                         for chunk in chunks {
                             hasher.update(&chunk);
@@ -165,14 +164,20 @@ impl<'a> Uncompressed<'a> {
         Ok(Self { decoder, compression, options, pool, total: 0, last: None, ended: false })
     }
 
-    /// The next chunk, full unless it is the last one.
-    fn next(&mut self) -> Result<Option<Chunk>> {
+    /// The next chunk, full unless it is the last one. `before_waiting` is called before it waits for those who have the
+    /// last ones.
+    fn next(&mut self, before_waiting: impl FnOnce()) -> Result<Option<Chunk>> {
         (self.options.check)()?;
         let chunk = match &mut self.decoder {
             // The chunks of the blob themselves.
-            Decoder::Plain(blob) => blob.next_chunk().map_err(Error::from)?,
+            Decoder::Plain(blob) => {
+                if !blob.is_ready() {
+                    before_waiting();
+                }
+                blob.next_chunk().map_err(Error::from)?
+            }
             decoder => {
-                let mut buffer = self.pool.take();
+                let mut buffer = self.pool.take(before_waiting);
                 if let Some(last) = self.last.take() {
                     let before = last.with_headroom();
                     buffer.all()[..WINDOW].copy_from_slice(&before[before.len() - WINDOW..]);
@@ -203,19 +208,20 @@ impl<'a> Uncompressed<'a> {
         Ok(chunk)
     }
 
-    fn send(
-        &mut self,
-        first: Option<Chunk>,
-        to_hasher: Option<&SyncSender<Chunk>>,
-        to_parser: &chunks::Sender,
-    ) -> Result<()> {
+    fn send(&mut self, first: Option<Chunk>, to_hasher: Option<&Sender<Chunk>>, to_parser: &Outlet) -> Result<()> {
+        let flush = || {
+            if let Some(hasher) = to_hasher {
+                hasher.flush();
+            }
+            to_parser.flush();
+        };
         let mut next = first;
         while let Some(chunk) = next {
             let hashed = to_hasher.is_none_or(|hasher| hasher.send(chunk.clone()).is_ok());
             if !hashed || to_parser.send(Ok(chunk)).is_err() {
                 return Err(Error::refused("layer was not read to its end"));
             }
-            next = if self.ended { None } else { self.next()? };
+            next = if self.ended { None } else { self.next(flush)? };
         }
         Ok(())
     }

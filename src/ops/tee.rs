@@ -3,10 +3,9 @@
 
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::sync_channel;
 use std::thread;
 
-use crate::chunks::{self, Chunk, ChunkReader, Pool, Sender, spawn};
+use crate::chunks::{self, Chunk, ChunkReader, Outlet, Pool, spawn};
 use crate::content::{Hashing, Ingest, Writing};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -52,8 +51,8 @@ impl<'a> Tee<'a> {
         let Self { mut input, ingest } = self;
         let watch = input.watch;
         let (mut writing, mut hashing) = ingest.split();
-        let (sender, reader) = chunks::channel(CHUNKS);
-        let first = input.next(&mut writing, &reader.of_no_use())?;
+        let (sender, reader) = chunks::pipe();
+        let first = input.next(&mut writing, &reader.of_no_use(), || ())?;
         if input.ended {
             // No threads for a few bytes.
             if let Some(chunk) = first {
@@ -110,9 +109,15 @@ struct Input<'a> {
 }
 
 impl Input<'_> {
-    /// The next chunk, full unless it is the last one. It is written already.
-    fn next(&mut self, writing: &mut Writing, of_no_use: &AtomicBool) -> Result<Option<Chunk>> {
-        let mut buffer = self.pool.take();
+    /// The next chunk, full unless it is the last one. It is written already. `before_waiting` is called before it waits
+    /// for those who have the last ones.
+    fn next(
+        &mut self,
+        writing: &mut Writing,
+        of_no_use: &AtomicBool,
+        before_waiting: impl FnOnce(),
+    ) -> Result<Option<Chunk>> {
+        let mut buffer = self.pool.take(before_waiting);
         let mut filled = 0;
         while filled < chunks::SIZE && !of_no_use.load(Ordering::Relaxed) {
             match self.blob.read(&mut buffer.content()[filled..]) {
@@ -139,11 +144,11 @@ impl Input<'_> {
         first: Option<Chunk>,
         mut writing: Writing,
         mut hashing: Hashing,
-        outlet: &mut Option<Sender>,
+        outlet: &mut Option<Outlet>,
         of_no_use: &AtomicBool,
     ) -> Result<Option<Ingest>> {
         let watch = self.watch;
-        let (to_hasher, to_hash) = sync_channel::<Chunk>(CHUNKS);
+        let (to_hasher, to_hash) = chunks::channel::<Chunk>();
         let hashed = thread::scope(|scope| {
             let hasher = spawn(scope, move || {
                 for chunk in to_hash {
@@ -157,7 +162,13 @@ impl Input<'_> {
                 if outlet.as_ref().is_some_and(|outlet| outlet.send(Ok(chunk)).is_err()) {
                     *outlet = None;
                 }
-                next = if self.ended { None } else { self.next(&mut writing, of_no_use)? };
+                let flush = || {
+                    to_hasher.flush();
+                    if let Some(outlet) = &*outlet {
+                        outlet.flush();
+                    }
+                };
+                next = if self.ended { None } else { self.next(&mut writing, of_no_use, flush)? };
                 if of_no_use.load(Ordering::Relaxed) {
                     return Ok(None);
                 }

@@ -1,0 +1,132 @@
+//! Chunks as bytes to be read.
+
+use std::io::{self, BufRead, Read};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::channel::{Receiver, Sender, channel};
+use super::pool::Chunk;
+#[cfg(any(test, fuzzing))]
+use super::{Pool, SIZE};
+use crate::error::Result;
+
+/// Where chunks, or the error that ends them, go in.
+pub type Outlet = Sender<Result<Chunk>>;
+
+/// A way for chunks from one thread to another.
+pub fn pipe() -> (Outlet, ChunkReader) {
+    let (sender, from) = channel();
+    (sender, ChunkReader { from: Some(from), chunk: None, at: 0, of_no_use: Arc::default() })
+}
+
+/// Bytes that are here already, as a reader of chunks.
+#[cfg(any(test, fuzzing))]
+pub fn reader_of(content: &[u8]) -> ChunkReader {
+    let parts = content.chunks(SIZE);
+    let pool = Pool::new(parts.len(), 0);
+    let (sender, reader) = pipe();
+    for part in parts {
+        let mut buffer = pool.take(|| ());
+        buffer.content()[..part.len()].copy_from_slice(part);
+        let _ = sender.send(Ok(buffer.share(part.len())));
+    }
+    reader
+}
+
+/// The bytes of the chunks that come, in their order.
+#[derive(Debug)]
+pub struct ChunkReader {
+    from: Option<Receiver<Result<Chunk>>>,
+    chunk: Option<Chunk>,
+    at: usize,
+    of_no_use: Arc<AtomicBool>,
+}
+
+impl ChunkReader {
+    /// Is set by whoever reads when nothing more has to come, not even to explain an error: for the one that sends.
+    pub fn of_no_use(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.of_no_use)
+    }
+
+    /// The chunk that is being read, and how many bytes of it were.
+    pub fn current(&self) -> Option<(&Chunk, usize)> {
+        self.chunk.as_ref().map(|chunk| (chunk, self.at))
+    }
+
+    /// Whether reading on waits for nobody.
+    pub fn is_ready(&self) -> bool {
+        self.chunk.as_ref().is_some_and(|chunk| self.at < chunk.len())
+            || self.from.as_ref().is_none_or(Receiver::is_ready)
+    }
+
+    /// Takes what is left of the chunk that is being read, or the next one. Nothing at the end.
+    pub fn next_chunk(&mut self) -> io::Result<Option<Chunk>> {
+        if self.fill_buf()?.is_empty() {
+            return Ok(None);
+        }
+        let at = std::mem::take(&mut self.at);
+        Ok(self.chunk.take().map(|chunk| chunk.without_first(at)))
+    }
+}
+
+impl Read for ChunkReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let have = self.fill_buf()?;
+        let len = have.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&have[..len]);
+        self.consume(len);
+        Ok(len)
+    }
+}
+
+impl BufRead for ChunkReader {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.chunk.as_ref().is_none_or(|chunk| self.at >= chunk.len()) {
+            self.chunk = None;
+            self.at = 0;
+            let Some(from) = &mut self.from else { return Ok(&[]) };
+            match from.next() {
+                Some(Ok(chunk)) => self.chunk = Some(chunk),
+                Some(Err(error)) => {
+                    self.from = None;
+                    return Err(error.into_io());
+                }
+                // The other end is done.
+                None => {
+                    self.from = None;
+                    return Ok(&[]);
+                }
+            }
+        }
+        Ok(self.chunk.as_ref().map_or(&[], |chunk| &chunk[self.at..]))
+    }
+
+    fn consume(&mut self, len: usize) {
+        self.at += len;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_chunk;
+    use super::*;
+    use crate::error::Error;
+
+    #[test]
+    fn what_is_sent_is_read_in_order_up_to_the_error() {
+        let pool = Pool::new(4, 0);
+        let (sender, mut reader) = pipe();
+        assert!(!reader.is_ready());
+        for part in [&b"ab"[..], b"", b"cd"] {
+            sender.send(Ok(test_chunk(&pool, part))).unwrap();
+        }
+        sender.send(Err(Error::refused("broken"))).unwrap();
+        assert!(reader.is_ready());
+        let mut two = [0; 3];
+        reader.read_exact(&mut two).unwrap();
+        assert_eq!(&two, b"abc");
+        assert_eq!(&*reader.next_chunk().unwrap().unwrap(), b"d");
+        assert_eq!(Error::from(reader.fill_buf().unwrap_err()).to_string(), "broken");
+        assert!(reader.is_ready() && reader.next_chunk().unwrap().is_none());
+    }
+}
