@@ -146,10 +146,10 @@ mod tests {
 
     #[test]
     fn one_that_is_flushed_comes() {
-        let (sender, mut receiver) = channel();
+        let (sender, receiver) = channel();
         let (back, mut answers) = channel();
         let echo = thread::spawn(move || {
-            while let Some(number) = receiver.next() {
+            for number in receiver {
                 back.send(number).unwrap();
                 back.flush();
             }

@@ -92,7 +92,7 @@ pub enum LinkSource {
 /// Two entries that meet at one path here may be two files in a stack: a symlink of a layer below can lead one of
 /// them elsewhere. Content that goes away after a directory or symlink came between is therefore reported as
 /// displaced. (Two plain entries of one path, one right after the other, mean one file in every stack.)
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct DiffTree {
     slots: Vec<Slot>,
     contents: Contents,
@@ -156,7 +156,7 @@ impl DiffTree {
     }
 
     /// What was put into a directory; some of it may be gone.
-    pub fn contents(&self, directory: PathId) -> &[PathId] {
+    pub fn contents(&self, directory: PathId) -> impl Iterator<Item = PathId> + '_ {
         self.contents.of(directory)
     }
 
@@ -347,12 +347,13 @@ impl DiffTree {
     }
 
     fn clear_below(&mut self, paths: &PathTable, path: PathId, displaced: &mut Vec<(PathId, u32)>) {
-        let mut todo = self.contents.take(path);
+        let mut todo = Vec::new();
+        self.contents.take(path, &mut todo);
         while let Some(path) = todo.pop() {
             let slot = self.slot(path);
             if slot != Slot::Absent {
                 self.note_displaced(path, slot, displaced);
-                todo.extend(self.contents.take(path));
+                self.contents.take(path, &mut todo);
                 self.set(paths, path, Slot::Absent);
             }
         }

@@ -127,12 +127,13 @@ impl FlatTree {
 
     /// Removes everything below a path.
     pub fn clear(&mut self, path: PathId) {
-        let mut todo = self.contents.take(path);
+        let mut todo = Vec::new();
+        self.contents.take(path, &mut todo);
         while let Some(path) = todo.pop() {
             if let Some(slot) = self.nodes.get_mut(path.index())
                 && slot.take().is_some()
             {
-                todo.extend(self.contents.take(path));
+                self.contents.take(path, &mut todo);
             }
         }
     }

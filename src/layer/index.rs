@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::content_hash::Rule;
+use super::diff_tree::DiffTree;
 use super::metadata::Metadata;
 use super::paths::{PathId, PathTable};
 use super::records::{Record, Records, What};
@@ -72,6 +73,8 @@ pub struct LayerIndex {
     pub paths: PathTable,
     /// The entries in order.
     pub records: Records,
+    /// What they leave in the diff directory, where that is still known from unpacking.
+    pub tree: Option<DiffTree>,
 }
 
 impl Summary {
@@ -114,7 +117,7 @@ impl LayerIndex {
     pub fn read_from(input: &mut impl BufRead) -> Result<Self> {
         let summary = Self::read_summary(input)?;
         let records = Records::by(summary.sparse);
-        let mut index = Self { summary, paths: PathTable::new(u64::MAX), records };
+        let mut index = Self { summary, paths: PathTable::new(u64::MAX), records, tree: None };
         let mut line = Vec::new();
         for number in 2_u64.. {
             if !next_line(input, &mut line)? {

@@ -25,6 +25,7 @@ mod difference;
 mod dir_cache;
 mod files;
 mod flat;
+mod fold;
 #[cfg(fuzzing)]
 mod fuzzing;
 mod index;

@@ -19,10 +19,8 @@ const MAX_ROUNDS: usize = 8;
 pub struct Applying<'a> {
     /// All layers of the stack so far, base first; the last one is applied.
     pub layers: &'a [&'a Records],
-    /// Its paths as written, by record, in the table of the stack.
-    pub raw: &'a [PathId],
-    /// Raw paths of its hard-link targets, by record.
-    pub targets: &'a HashMap<u32, PathId>,
+    /// What its paths are in the table of the stack, by their numbers in its own.
+    pub known: &'a [PathId],
 }
 
 /// Where the marks of a layer lead.
@@ -68,6 +66,19 @@ fn look<'a>(tree: &FlatTree, layers: &[&'a Records], path: PathId) -> Look<'a> {
 impl Applying<'_> {
     fn records(&self) -> &Records {
         self.layers[self.layers.len() - 1]
+    }
+
+    /// The path of a record as written.
+    fn raw(&self, number: u32) -> PathId {
+        self.known[self.records().get(number).path.index()]
+    }
+
+    /// The path of a hard link's target as written.
+    fn target(&self, number: u32) -> Option<PathId> {
+        match self.records().get(number).what {
+            What::Link(target) => Some(self.known[target.index()]),
+            _ => None,
+        }
     }
 
     fn number(&self) -> u16 {
@@ -118,7 +129,7 @@ impl Applying<'_> {
 
     /// The name of an entry as the archive has it, for messages.
     fn written(&self, paths: &PathTable, number: u32) -> String {
-        let raw = self.raw[number as usize];
+        let raw = self.raw(number);
         let (directory, name) = match self.records().get(number).what {
             What::Opaque => (raw, b".wh..wh..opq".to_vec()),
             What::Whiteout => (paths.parent(raw), [b".wh.", paths.name(raw)].concat()),
@@ -145,8 +156,8 @@ impl Applying<'_> {
     /// The marks with their records and the directories that they are in, as written.
     fn marks(&self, paths: &PathTable) -> Vec<(u32, What, PathId)> {
         let marks = self.records().iter().filter_map(|(number, record)| match record.what {
-            What::Whiteout => Some((number, record.what, paths.parent(self.raw[number as usize]))),
-            What::Opaque => Some((number, record.what, self.raw[number as usize])),
+            What::Whiteout => Some((number, record.what, paths.parent(self.raw(number)))),
+            What::Opaque => Some((number, record.what, self.raw(number))),
             _ => None,
         });
         marks.collect()
@@ -160,7 +171,7 @@ impl Applying<'_> {
             if what == What::Opaque {
                 found.opaque.insert(directory);
             } else {
-                found.hidden.insert(paths.same_name_in(directory, self.raw[number as usize])?);
+                found.hidden.insert(paths.same_name_in(directory, self.raw(number))?);
             }
         }
         Ok(found)
@@ -203,7 +214,7 @@ impl Applying<'_> {
         pending: &mut Vec<(u32, PathId)>,
     ) -> Result<()> {
         let what = self.records().get(number).what;
-        let raw = self.raw[number as usize];
+        let raw = self.raw(number);
         match what {
             What::Whiteout | What::Opaque => return Ok(()),
             What::Plink { .. } => {
@@ -261,7 +272,7 @@ impl Applying<'_> {
         number: u32,
         plinks: &HashMap<PathId, u32>,
     ) -> Result<Option<(Node, Option<PathId>)>> {
-        let Some(&target) = self.targets.get(&number) else { return Ok(None) };
+        let Some(target) = self.target(number) else { return Ok(None) };
         if let Some(&plink) = plinks.get(&target) {
             return Ok(Some((Node::of(self.number(), plink, self.records().get(plink).what), None)));
         }
@@ -298,7 +309,7 @@ impl Applying<'_> {
             return Err(Error::refused(format!(
                 "entry `{}`: hard link target `{}` is nowhere",
                 self.written(paths, number),
-                self.targets.get(&number).map_or_else(String::new, |target| escape(&paths.text(*target))),
+                self.target(number).map_or_else(String::new, |target| escape(&paths.text(target))),
             )));
         }
         for link in made {

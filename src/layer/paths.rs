@@ -40,12 +40,26 @@ struct Row {
     name_len: u8,
 }
 
+/// A path in the index, with as much of its hash as finds it again when the index grows.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    id: u32,
+    hash: u32,
+}
+
+impl Known {
+    /// The table takes its bits from both ends.
+    fn spread(hash: u32) -> u64 {
+        u64::from(hash) << 32 | u64::from(hash)
+    }
+}
+
 /// All paths, each once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct PathTable {
     rows: Vec<Row>,
     names: Vec<u8>,
-    index: HashTable<u32>,
+    index: HashTable<Known>,
     hasher: DefaultHashBuilder,
     limit: usize,
     steps: u64,
@@ -63,6 +77,18 @@ impl PathTable {
             limit: usize::try_from(limit).unwrap_or(usize::MAX).min(NONE as usize - 1),
             steps: MAX_STEPS,
         }
+    }
+
+    /// The same table for the fold of a layer of a stack: it takes any number of paths, and follows so many components
+    /// of symlink targets.
+    pub fn for_fold(&self, steps: u64) -> Self {
+        Self { limit: NONE as usize - 1, steps, ..self.clone() }
+    }
+
+    /// Room for so many paths.
+    pub fn reserve(&mut self, paths: usize) {
+        self.rows.reserve(paths);
+        self.index.reserve(paths, |known| Known::spread(known.hash));
     }
 
     /// How many paths there are; every [`PathId::index`] is below.
@@ -86,21 +112,27 @@ impl PathTable {
         &self.names[row.name_at as usize..][..usize::from(row.name_len)]
     }
 
-    fn hash(&self, parent: PathId, name: &[u8]) -> u64 {
-        self.hasher.hash_one((parent.0, name))
+    #[expect(clippy::cast_possible_truncation, reason = "half of a hash is one")]
+    fn hash(&self, parent: PathId, name: &[u8]) -> u32 {
+        self.hasher.hash_one((parent.0, name)) as u32
+    }
+
+    fn find_hashed(&self, hash: u32, parent: PathId, name: &[u8]) -> Option<PathId> {
+        let is_it = |known: &Known| {
+            known.hash == hash && self.rows[known.id as usize].parent == parent.0 && self.name(PathId(known.id)) == name
+        };
+        self.index.find(Known::spread(hash), is_it).map(|known| PathId(known.id))
     }
 
     /// The path of `name` in `parent`, if the table has it.
     pub fn find(&self, parent: PathId, name: &[u8]) -> Option<PathId> {
-        let hash = self.hash(parent, name);
-        self.index
-            .find(hash, |&id| self.rows[id as usize].parent == parent.0 && self.name(PathId(id)) == name)
-            .map(|&id| PathId(id))
+        self.find_hashed(self.hash(parent, name), parent, name)
     }
 
     /// The path of `name` in `parent`. The name has at most 255 bytes.
     pub fn child(&mut self, parent: PathId, name: &[u8]) -> Result<PathId> {
-        if let Some(known) = self.find(parent, name) {
+        let hash = self.hash(parent, name);
+        if let Some(known) = self.find_hashed(hash, parent, name) {
             return Ok(known);
         }
         if self.rows.len() >= self.limit {
@@ -116,12 +148,7 @@ impl PathTable {
         self.names.extend_from_slice(name);
         let next_sibling = std::mem::replace(&mut self.rows[parent.index()].first_child, id);
         self.rows.push(Row { parent: parent.0, name_at, first_child: NONE, next_sibling, name_len });
-        let hash = self.hash(parent, name);
-        let Self { rows, names, index, hasher, .. } = self;
-        index.insert_unique(hash, id, |&id| {
-            let row = &rows[id as usize];
-            hasher.hash_one((row.parent, &names[row.name_at as usize..][..usize::from(row.name_len)]))
-        });
+        self.index.insert_unique(Known::spread(hash), Known { id, hash }, |known| Known::spread(known.hash));
         Ok(PathId(id))
     }
 
@@ -158,6 +185,11 @@ impl PathTable {
         self.steps = (self.steps.checked_sub(steps as u64))
             .ok_or_else(|| Error::refused("paths lead through too many symlinks"))?;
         Ok(())
+    }
+
+    /// How many components of symlink targets may still be followed.
+    pub fn steps(&self) -> u64 {
+        self.steps
     }
 
     /// How many components the path has.

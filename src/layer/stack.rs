@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::diff_tree::{DiffTree, Raw, Slot};
 use super::flat::{FlatTree, Origin};
+use super::fold::Folded;
 use super::index::LayerIndex;
 use super::model::Applying;
 use super::overlay::lay_over;
 use super::paths::{PathId, PathTable};
-use super::records::{Records, What};
+use super::records::Records;
 use crate::cancel::Cancel;
 use crate::error::{Context, Error, Result};
 
@@ -73,72 +73,48 @@ impl<'a> Stack<'a> {
         if records > MAX_RECORDS {
             return Err(Error::refused(format!("stack of {records} entries, expected at most {MAX_RECORDS}")));
         }
+        stack.paths.reserve(indexes.iter().map(|index| index.paths.len()).max().unwrap_or_default());
+        let mut steps = stack.paths.steps();
         for (at, index) in indexes.iter().enumerate() {
             cancel.check()?;
-            stack.push(index, wanted).context(|| format!("layer {} (diff ID {})", at + 1, index.summary.diff_id))?;
+            Folded::of(index, &mut steps)
+                .and_then(|folded| stack.push(index, folded, wanted))
+                .context(|| format!("layer {} (diff ID {})", at + 1, index.summary.diff_id))?;
             observe(&stack);
         }
         Ok(stack)
     }
 
-    fn push(&mut self, index: &'a LayerIndex, wanted: Wanted) -> Result<()> {
+    fn push(&mut self, index: &'a LayerIndex, folded: Folded<'_>, wanted: Wanted) -> Result<()> {
         let number = u16::try_from(self.layers.len())
             .ok()
             .filter(|&number| number < u16::MAX)
             .ok_or_else(|| Error::refused("too many layers"))?;
         let records = &index.records;
-        let (raw, targets) = self.take_paths(index)?;
-        let mut diff = DiffTree::default();
-        for (record, &path) in (0..).zip(&raw) {
-            let raw = Raw { path, target: targets.get(&record).copied() };
-            diff.place(&mut self.paths, records, record, raw)?;
-        }
-        diff.finish(&mut self.paths, records)?;
+        let Folded { paths, tree, mut first_place, mut linked } = folded;
+        let known = self.take_paths(&paths)?;
         self.layers.push(records);
-        self.note_places(&diff);
-        lay_over(&mut self.overlay, &self.paths, number, &diff, records);
+        lay_over(&mut self.overlay, (&self.paths, &known), number, &tree, records);
+        let translate = |path: &mut PathId| *path = known[path.index()];
+        first_place.iter_mut().flatten().for_each(translate);
+        linked.values_mut().flatten().for_each(translate);
+        self.first_place.push(first_place);
+        self.places.push(linked);
         if wanted == Wanted::ModelAndOverlay {
-            let applying = Applying { layers: &self.layers, raw: &raw, targets: &targets };
-            applying.apply(&mut self.model, &mut self.paths)?;
+            Applying { layers: &self.layers, known: &known }.apply(&mut self.model, &mut self.paths)?;
         }
         Ok(())
     }
 
-    /// Translates the layer's paths into the table of the stack.
-    fn take_paths(&mut self, index: &LayerIndex) -> Result<(Vec<PathId>, HashMap<u32, PathId>)> {
-        let mut known = vec![PathId::ROOT; index.paths.len()];
+    /// What the paths of a layer are in the table of the stack, by their numbers in its own.
+    fn take_paths(&mut self, paths: &PathTable) -> Result<Vec<PathId>> {
+        let mut known = vec![PathId::ROOT; paths.len()];
         // A path is younger than its parent: the parent's translation is there already.
-        for path in index.paths.all() {
-            let parent = known[index.paths.parent(path).index()];
-            known[path.index()] = self.paths.child(parent, index.paths.name(path))?;
+        for path in paths.all() {
+            let parent = known[paths.parent(path).index()];
+            known[path.index()] = self.paths.child(parent, paths.name(path))?;
         }
-        let mut raw = Vec::with_capacity(index.records.len());
-        let mut targets = HashMap::new();
-        for (number, record) in index.records.iter() {
-            raw.push(known[record.path.index()]);
-            if let What::Link(target) = record.what {
-                targets.insert(number, known[target.index()]);
-            }
-        }
-        Ok((raw, targets))
-    }
-
-    fn note_places(&mut self, diff: &DiffTree) {
-        let records = self.layers[self.layers.len() - 1];
-        let mut first = vec![None; records.len()];
-        let mut linked: HashMap<u32, Vec<PathId>> = HashMap::new();
-        // Not the whole table: most layers are small beside the stack.
-        let mut todo = vec![PathId::ROOT];
-        while let Some(path) = todo.pop() {
-            todo.extend(diff.contents(path));
-            let (Slot::Content(record) | Slot::Symlink(record)) = diff.slot(path) else { continue };
-            match &mut first[record as usize] {
-                place @ None => *place = Some(path),
-                Some(other) => linked.entry(record).or_insert_with(|| vec![*other]).push(path),
-            }
-        }
-        self.first_place.push(first);
-        self.places.push(linked);
+        Ok(known)
     }
 
     /// Where the diff directory of its layer holds the content; nothing when a later entry of the layer took it away.

@@ -1,7 +1,7 @@
 //! Random stacks: the overlay of a stack with its correction on top is, path by path, what the model wants; every
 //! content that the correction copies is in the diff directory of its layer or was kept beside it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::LayerIndex;
 use super::diff_tree::{DiffTree, Raw, Slot};
@@ -71,11 +71,12 @@ fn layer(dice: &mut Dice) -> Option<Layer> {
     }
     let (tree, kept) = unpack(&mut paths, &records)?;
     let summary = format!(
-        r#"{{"format":1,"diff_id":"{}","entries":0,"bytes":0,"marks":0,"opaque_root":false,"empty":false,"sparse":"blocks"}}"#,
-        DiffId(Digest::of(b""))
+        r#"{{"format":1,"diff_id":"{}","entries":{},"bytes":0,"marks":0,"opaque_root":false,"empty":false,"sparse":"blocks"}}"#,
+        DiffId(Digest::of(b"")),
+        records.len(),
     );
     let summary = serde_json::from_str(&summary).unwrap();
-    Some(Layer { index: LayerIndex { summary, paths, records }, tree, kept })
+    Some(Layer { index: LayerIndex { summary, paths, records, tree: Some(tree.clone()) }, tree, kept })
 }
 
 /// As [`super::unpack()`] does it. Nothing for a layer that is refused.
@@ -222,12 +223,36 @@ fn the_overlay_of_a_random_stack_and_its_correction_is_the_model() {
             let node = |path| stack.overlay.get(path).map(|node| (stack.paths.text(path), node.kind));
             let shown: BTreeMap<_, _> = stack.paths.all().filter_map(node).collect();
             assert_eq!(shown, kernel(&order), "what the kernel shows without the correction");
+            let read: Vec<LayerIndex> = indexes.iter().map(|index| read_back(index)).collect();
+            let later = Stack::new(&read.iter().collect::<Vec<_>>(), Wanted::ModelAndOverlay, &Cancel::new()).unwrap();
+            assert_eq!(
+                look(&stack),
+                look(&later),
+                "layers that were just unpacked, and the same read from their indexes"
+            );
             check(&order, &mut stack);
         });
         outcome.unwrap_or_else(|_| panic!("seed {seed}: {}", text(&indexes)));
         checked += order.len();
     }
     assert!(checked as u64 > stacks, "only {checked} layers in {stacks} stacks were not refused");
+}
+
+fn read_back(index: &LayerIndex) -> LayerIndex {
+    let mut lines = Vec::new();
+    index.write_to(&mut lines).unwrap();
+    LayerIndex::read_from(&mut lines.as_slice()).unwrap()
+}
+
+/// All that a stack says, by path.
+fn look(stack: &Stack<'_>) -> BTreeMap<Vec<u8>, String> {
+    let paths = |paths: &[PathId]| -> BTreeSet<Vec<u8>> { paths.iter().map(|&path| stack.paths.text(path)).collect() };
+    let node = |path| {
+        let (model, overlay) = (stack.model.get(path), stack.overlay.get(path));
+        let content = model.map(|node| (stack.place(node.origin).is_some(), paths(stack.hard_links(node.origin))));
+        model.or(overlay).map(|_| (stack.paths.text(path), format!("{model:?} {overlay:?} {content:?}")))
+    };
+    stack.paths.all().filter_map(node).collect()
 }
 
 /// The layers as their indexes are written.

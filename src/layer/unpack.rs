@@ -114,7 +114,7 @@ pub fn unpack(
         empty: !tree.is_opaque(PathId::ROOT) && tree.paths(&paths).next().is_none(),
         sparse: Rule::Blocks,
     };
-    Ok(Unpacked { index: LayerIndex { summary, paths, records }, compression })
+    Ok(Unpacked { index: LayerIndex { summary, paths, records, tree: Some(tree) }, compression })
 }
 
 fn size_of_content(what: What) -> u64 {

@@ -92,7 +92,7 @@ impl Verify<'_> {
     /// # Errors
     /// What keeps the work from going on; a file that cannot be read is a flaw.
     pub fn layer(&self, index: &mut LayerIndex, aside: &Dir) -> Result<Vec<Flaw>> {
-        let LayerIndex { summary, paths, records } = index;
+        let LayerIndex { summary, paths, records, .. } = index;
         let expected = ExpectedLayer::of(paths, records)?;
         let mut flaws = Vec::new();
         let marks = records.iter().filter(|(_, record)| matches!(record.what, What::Whiteout | What::Opaque)).count();
