@@ -8,7 +8,7 @@ use super::channel::{Receiver, Sender, channel};
 use super::pool::Chunk;
 #[cfg(any(test, fuzzing))]
 use super::{Pool, SIZE};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Where chunks, or the error that ends them, go in.
 pub type Outlet = Sender<Result<Chunk>>;
@@ -16,7 +16,7 @@ pub type Outlet = Sender<Result<Chunk>>;
 /// A way for chunks from one thread to another.
 pub fn pipe() -> (Outlet, ChunkReader) {
     let (sender, from) = channel();
-    (sender, ChunkReader { from: Some(from), chunk: None, at: 0, of_no_use: Arc::default() })
+    (sender, ChunkReader { from: Some(from), chunk: None, at: 0, bound: None, of_no_use: Arc::default() })
 }
 
 /// Bytes that are here already, as a reader of chunks.
@@ -39,13 +39,40 @@ pub struct ChunkReader {
     from: Option<Receiver<Result<Chunk>>>,
     chunk: Option<Chunk>,
     at: usize,
+    bound: Option<Bound>,
     of_no_use: Arc<AtomicBool>,
+}
+
+/// How many more bytes may come, of how many.
+#[derive(Debug)]
+struct Bound {
+    left: u64,
+    most: u64,
+    error: fn(u64) -> Error,
+}
+
+impl Bound {
+    fn take(&mut self, chunk: &Chunk) -> Result<()> {
+        self.left = self.left.checked_sub(chunk.len() as u64).ok_or_else(|| (self.error)(self.most))?;
+        Ok(())
+    }
 }
 
 impl ChunkReader {
     /// Is set by whoever reads when nothing more has to come, not even to explain an error: for the one that sends.
     pub fn of_no_use(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.of_no_use)
+    }
+
+    /// Lets at most so many bytes come, those of a chunk that came already included.
+    ///
+    /// # Errors
+    /// What `error` makes of `most` when there are more: now, or later for whoever reads.
+    pub fn bounded(mut self, most: u64, error: fn(u64) -> Error) -> Result<Self> {
+        let mut bound = Bound { left: most, most, error };
+        self.chunk.as_ref().map_or(Ok(()), |chunk| bound.take(chunk))?;
+        self.bound = Some(bound);
+        Ok(self)
     }
 
     /// The chunk that is being read, and how many bytes of it were.
@@ -85,16 +112,20 @@ impl BufRead for ChunkReader {
             self.chunk = None;
             self.at = 0;
             let Some(from) = &mut self.from else { return Ok(&[]) };
-            match from.next() {
-                Some(Ok(chunk)) => self.chunk = Some(chunk),
-                Some(Err(error)) => {
-                    self.from = None;
-                    return Err(error.into_io());
-                }
+            let next = from.next().transpose().and_then(|next| match (&next, &mut self.bound) {
+                (Some(chunk), Some(bound)) => bound.take(chunk).map(|()| next),
+                _ => Ok(next),
+            });
+            match next {
+                Ok(Some(chunk)) => self.chunk = Some(chunk),
                 // The other end is done.
-                None => {
+                Ok(None) => {
                     self.from = None;
                     return Ok(&[]);
+                }
+                Err(error) => {
+                    self.from = None;
+                    return Err(error.into_io());
                 }
             }
         }
@@ -110,7 +141,6 @@ impl BufRead for ChunkReader {
 mod tests {
     use super::super::test_chunk;
     use super::*;
-    use crate::error::Error;
 
     #[test]
     fn what_is_sent_is_read_in_order_up_to_the_error() {
@@ -128,5 +158,21 @@ mod tests {
         assert_eq!(&*reader.next_chunk().unwrap().unwrap(), b"d");
         assert_eq!(Error::from(reader.fill_buf().unwrap_err()).to_string(), "broken");
         assert!(reader.is_ready() && reader.next_chunk().unwrap().is_none());
+    }
+
+    #[test]
+    fn more_than_the_bound_is_an_error() {
+        let of = |most| {
+            let mut reader = reader_of(&vec![7; SIZE + 1]);
+            assert_eq!(reader.fill_buf().unwrap().len(), SIZE);
+            let mut reader =
+                reader.bounded(most, |most| Error::refused(format!("more than {most}"))).map_err(Error::into_io)?;
+            io::copy(&mut reader, &mut io::sink())
+        };
+        let size = SIZE as u64;
+        assert_eq!(of(size + 1).unwrap(), size + 1);
+        for most in [size, size - 1, 0] {
+            assert_eq!(Error::from(of(most).unwrap_err()).to_string(), format!("more than {most}"));
+        }
     }
 }

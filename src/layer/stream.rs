@@ -3,7 +3,7 @@
 //! The number of buffers that go round between them is bounded, so memory is, whatever the size of the layer.
 
 use std::io::BufRead;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::Check;
@@ -42,40 +42,39 @@ pub fn run<T>(
     consume: impl FnOnce(&mut ChunkReader) -> Result<T>,
 ) -> Result<(T, DiffId, Compression)> {
     let of_no_use = blob.of_no_use();
-    let mut layer = Uncompressed::new(blob, options)?;
-    let compression = layer.compression;
+    let decoder = Decoder::new(blob, options.zstd_window_log)?;
+    let compression = decoder.compression();
     let algorithm = options.expected.as_ref().map_or(Algorithm::Sha256, |diff_id| diff_id.0.algorithm());
-    let known = options.blob.clone().filter(|blob| compression == Compression::None && blob.algorithm() == algorithm);
-    let mut hasher = known.is_none().then(|| algorithm.hasher());
+    let decoder = match (decoder, options.blob.as_ref().filter(|blob| blob.algorithm() == algorithm)) {
+        (Decoder::Plain(blob), Some(digest)) => {
+            let (outcome, diff_id) = as_it_is(blob, DiffId(digest.clone()), options, consume)?;
+            return Ok((outcome, diff_id, compression));
+        }
+        (decoder, _) => decoder,
+    };
+    let mut layer = Uncompressed::new(decoder, options);
+    let mut hasher = algorithm.hasher();
     let (to_parser, mut input) = chunks::pipe();
     let first = layer.next(|| ())?;
     let (outcome, rest) = if layer.ended {
         // No threads for a few bytes.
         if let Some(chunk) = first {
-            if let Some(hasher) = &mut hasher {
-                hasher.update(&chunk);
-            }
+            hasher.update(&chunk);
             let _ = to_parser.send(Ok(chunk));
         }
         drop(to_parser);
         (parse(&mut input, consume), Ok(hasher))
     } else {
         thread::scope(|scope| {
-            let (to_hasher, hashing) = match hasher {
-                Some(mut hasher) => {
-                    let (sender, chunks) = chunks::channel::<Chunk>();
-                    let hashing = spawn(scope, move || {
-                        for chunk in chunks {
-                            hasher.update(&chunk);
-                        }
-                        hasher
-                    })?;
-                    (Some(sender), Some(hashing))
+            let (to_hasher, chunks) = chunks::channel::<Chunk>();
+            let hashing = spawn(scope, move || {
+                for chunk in chunks {
+                    hasher.update(&chunk);
                 }
-                None => (None, None),
-            };
+                hasher
+            })?;
             let reading = spawn(scope, move || {
-                if let Err(error) = layer.send(first, to_hasher.as_ref(), &to_parser) {
+                if let Err(error) = layer.send(first, &to_hasher, &to_parser) {
                     // The parser may have stopped already; then its own error counts.
                     let _ = to_parser.send(Err(error));
                     return false;
@@ -83,33 +82,64 @@ pub fn run<T>(
                 true
             })?;
             let outcome = parse(&mut input, consume);
-            if outcome.0.as_ref().is_err_and(|error| error.kind() != ErrorKind::Refused) {
-                of_no_use.store(true, Ordering::Relaxed);
-            }
+            explain(&outcome.0, &of_no_use);
             // A consumer that stopped early must not leave the reader waiting for room.
             drop(input);
             let whole = reading.join().map_err(|_| died());
-            let hasher = hashing.map(|thread| thread.join().map_err(|_| died())).transpose();
-            let complete = Err(Error::refused("layer was not read to its end"));
-            Ok::<_, Error>((outcome, whole.and_then(|whole| if whole { hasher } else { complete })))
+            let hasher = hashing.join().map_err(|_| died());
+            Ok::<_, Error>((outcome, whole.and_then(|whole| if whole { hasher } else { Err(incomplete()) })))
         })?
     };
     // What a tar that cannot be read really is, its diff ID tells.
     let (outcome, to_end) = outcome;
     match rest {
         Ok(hasher) => {
-            let diff_id = DiffId(match (hasher, known) {
-                (Some(hasher), _) => hasher.finish(),
-                (None, Some(known)) => known,
-                (None, None) => return Err(died()),
-            });
-            if let Some(expected) = options.expected.as_ref().filter(|expected| to_end && **expected != diff_id) {
-                return Err(Error::refused(format!("expected diff ID {expected}, got {diff_id}")));
-            }
+            let diff_id = DiffId(hasher.finish());
+            compare(options, &diff_id, to_end)?;
             Ok((outcome?, diff_id, compression))
         }
         Err(error) => Err(outcome.err().unwrap_or(error)),
     }
+}
+
+/// An uncompressed layer: the digest of its blob, which the caller verifies, is its diff ID.
+fn as_it_is<T>(
+    blob: ChunkReader,
+    diff_id: DiffId,
+    options: &StreamOptions<'_>,
+    consume: impl FnOnce(&mut ChunkReader) -> Result<T>,
+) -> Result<(T, DiffId)> {
+    let of_no_use = blob.of_no_use();
+    let mut input = blob.bounded(options.max_bytes, too_long)?;
+    let (outcome, to_end) = parse(&mut input, consume);
+    explain(&outcome, &of_no_use);
+    compare(options, &diff_id, to_end)?;
+    let outcome = outcome?;
+    if input.fill_buf()?.is_empty() { Ok((outcome, diff_id)) } else { Err(incomplete()) }
+}
+
+/// What is refused may be explained by the rest of the blob; no other error is.
+fn explain<T>(outcome: &Result<T>, of_no_use: &AtomicBool) {
+    if outcome.as_ref().is_err_and(|error| error.kind() != ErrorKind::Refused) {
+        of_no_use.store(true, Ordering::Relaxed);
+    }
+}
+
+fn compare(options: &StreamOptions<'_>, diff_id: &DiffId, to_end: bool) -> Result<()> {
+    match &options.expected {
+        Some(expected) if to_end && expected != diff_id => {
+            Err(Error::refused(format!("expected diff ID {expected}, got {diff_id}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn too_long(most: u64) -> Error {
+    Error::refused(format!("layer has more than {most} bytes uncompressed"))
+}
+
+fn incomplete() -> Error {
+    Error::refused("layer was not read to its end")
 }
 
 fn died() -> Error {
@@ -148,7 +178,6 @@ fn drain(input: &mut ChunkReader) -> bool {
 /// The uncompressed bytes of a layer.
 struct Uncompressed<'a> {
     decoder: Decoder<ChunkReader>,
-    compression: Compression,
     options: &'a StreamOptions<'a>,
     pool: Pool,
     total: u64,
@@ -157,11 +186,8 @@ struct Uncompressed<'a> {
 }
 
 impl<'a> Uncompressed<'a> {
-    fn new(blob: ChunkReader, options: &'a StreamOptions<'a>) -> Result<Self> {
-        let decoder = Decoder::new(blob, options.zstd_window_log)?;
-        let compression = decoder.compression();
-        let pool = Pool::new(CHUNKS, WINDOW);
-        Ok(Self { decoder, compression, options, pool, total: 0, last: None, ended: false })
+    fn new(decoder: Decoder<ChunkReader>, options: &'a StreamOptions<'a>) -> Self {
+        Self { decoder, options, pool: Pool::new(CHUNKS, WINDOW), total: 0, last: None, ended: false }
     }
 
     /// The next chunk, full unless it is the last one. `before_waiting` is called before it waits for those who have the
@@ -198,28 +224,24 @@ impl<'a> Uncompressed<'a> {
         }
         self.total += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
         if self.total > self.options.max_bytes {
-            let message = format!("layer has more than {} bytes uncompressed", self.options.max_bytes);
-            return Err(Error::refused(message));
+            return Err(too_long(self.options.max_bytes));
         }
         // Only decoders look back.
-        if self.compression != Compression::None {
+        if self.decoder.compression() != Compression::None {
             self.last.clone_from(&chunk);
         }
         Ok(chunk)
     }
 
-    fn send(&mut self, first: Option<Chunk>, to_hasher: Option<&Sender<Chunk>>, to_parser: &Outlet) -> Result<()> {
+    fn send(&mut self, first: Option<Chunk>, to_hasher: &Sender<Chunk>, to_parser: &Outlet) -> Result<()> {
         let flush = || {
-            if let Some(hasher) = to_hasher {
-                hasher.flush();
-            }
+            to_hasher.flush();
             to_parser.flush();
         };
         let mut next = first;
         while let Some(chunk) = next {
-            let hashed = to_hasher.is_none_or(|hasher| hasher.send(chunk.clone()).is_ok());
-            if !hashed || to_parser.send(Ok(chunk)).is_err() {
-                return Err(Error::refused("layer was not read to its end"));
+            if to_hasher.send(chunk.clone()).is_err() || to_parser.send(Ok(chunk)).is_err() {
+                return Err(incomplete());
             }
             next = if self.ended { None } else { self.next(flush)? };
         }
