@@ -2,7 +2,7 @@
 //! then used again. Memory is bounded whatever passes.
 //!
 //! Nobody may wait for a chunk to come while it keeps more than a few of one pool: a pool that is empty makes the
-//! producer wait for chunks to be given back. Whoever sends flushes before it waits for a buffer ([`Sender::flush`]).
+//! producer wait for chunks to be given back.
 
 mod channel;
 mod pool;
@@ -35,7 +35,7 @@ pub fn spawn<'scope, T: Send + 'scope>(
 
 #[cfg(test)]
 fn test_chunk(pool: &Pool, content: &[u8]) -> Chunk {
-    let mut buffer = pool.take(|| ());
+    let mut buffer = pool.take();
     buffer.content()[..content.len()].copy_from_slice(content);
     buffer.share(content.len())
 }

@@ -33,36 +33,22 @@ impl Pool {
         Self(Arc::new(Shelf { headroom, state, given_back: Condvar::new() }))
     }
 
-    /// A buffer that nobody else has; waits for one. `before_waiting` is called first: it has to see to it that
-    /// whoever has the buffers gets on.
-    pub fn take(&self, before_waiting: impl FnOnce()) -> Buffer {
-        if let Some(buffer) = self.take_now() {
-            return buffer;
-        }
-        before_waiting();
+    /// A buffer that nobody else has; waits for one.
+    pub fn take(&self) -> Buffer {
         let mut state = self.0.lock();
         loop {
             if let Some(bytes) = state.free.pop() {
                 return Buffer { bytes, shelf: Arc::clone(&self.0) };
             }
+            if state.left > 0 {
+                state.left -= 1;
+                drop(state);
+                return Buffer { bytes: vec![0; self.0.headroom + SIZE], shelf: Arc::clone(&self.0) };
+            }
             state.waiting += 1;
             state = self.0.given_back.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.waiting -= 1;
         }
-    }
-
-    fn take_now(&self) -> Option<Buffer> {
-        let mut state = self.0.lock();
-        let bytes = match (state.free.pop(), state.left.checked_sub(1)) {
-            (Some(bytes), _) => bytes,
-            (None, Some(left)) => {
-                state.left = left;
-                drop(state);
-                vec![0; self.0.headroom + SIZE]
-            }
-            (None, None) => return None,
-        };
-        Some(Buffer { bytes, shelf: Arc::clone(&self.0) })
     }
 }
 
@@ -160,13 +146,5 @@ mod tests {
         assert!(!other.shares_with(&two) && other.shares_with(&other.clone()));
         drop(other);
         assert_eq!(third.join().unwrap(), b"three");
-    }
-
-    #[test]
-    fn before_it_waits_it_says_so() {
-        let pool = Pool::new(1, 0);
-        let mut chunk = Some(pool.take(|| panic!("there was one")).share(1));
-        assert_eq!(pool.take(|| chunk = None).share(2).len(), 2);
-        assert!(chunk.is_none());
     }
 }

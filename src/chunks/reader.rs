@@ -26,7 +26,7 @@ pub fn reader_of(content: &[u8]) -> ChunkReader {
     let pool = Pool::new(parts.len(), 0);
     let (sender, reader) = pipe();
     for part in parts {
-        let mut buffer = pool.take(|| ());
+        let mut buffer = pool.take();
         buffer.content()[..part.len()].copy_from_slice(part);
         let _ = sender.send(Ok(buffer.share(part.len())));
     }
@@ -78,12 +78,6 @@ impl ChunkReader {
     /// The chunk that is being read, and how many bytes of it were.
     pub fn current(&self) -> Option<(&Chunk, usize)> {
         self.chunk.as_ref().map(|chunk| (chunk, self.at))
-    }
-
-    /// Whether reading on waits for nobody.
-    pub fn is_ready(&self) -> bool {
-        self.chunk.as_ref().is_some_and(|chunk| self.at < chunk.len())
-            || self.from.as_ref().is_none_or(Receiver::is_ready)
     }
 
     /// Takes what is left of the chunk that is being read, or the next one. Nothing at the end.
@@ -146,18 +140,16 @@ mod tests {
     fn what_is_sent_is_read_in_order_up_to_the_error() {
         let pool = Pool::new(4, 0);
         let (sender, mut reader) = pipe();
-        assert!(!reader.is_ready());
         for part in [&b"ab"[..], b"", b"cd"] {
             sender.send(Ok(test_chunk(&pool, part))).unwrap();
         }
         sender.send(Err(Error::refused("broken"))).unwrap();
-        assert!(reader.is_ready());
         let mut two = [0; 3];
         reader.read_exact(&mut two).unwrap();
         assert_eq!(&two, b"abc");
         assert_eq!(&*reader.next_chunk().unwrap().unwrap(), b"d");
         assert_eq!(Error::from(reader.fill_buf().unwrap_err()).to_string(), "broken");
-        assert!(reader.is_ready() && reader.next_chunk().unwrap().is_none());
+        assert!(reader.next_chunk().unwrap().is_none());
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub fn run<T>(
     let mut layer = Uncompressed::new(decoder, options);
     let mut hasher = algorithm.hasher();
     let (to_parser, mut input) = chunks::pipe();
-    let first = layer.next(|| ())?;
+    let first = layer.next()?;
     let (outcome, rest) = if layer.ended {
         // No threads for a few bytes.
         if let Some(chunk) = first {
@@ -190,20 +190,14 @@ impl<'a> Uncompressed<'a> {
         Self { decoder, options, pool: Pool::new(CHUNKS, WINDOW), total: 0, last: None, ended: false }
     }
 
-    /// The next chunk, full unless it is the last one. `before_waiting` is called before it waits for those who have the
-    /// last ones.
-    fn next(&mut self, before_waiting: impl FnOnce()) -> Result<Option<Chunk>> {
+    /// The next chunk, full unless it is the last one.
+    fn next(&mut self) -> Result<Option<Chunk>> {
         (self.options.check)()?;
         let chunk = match &mut self.decoder {
             // The chunks of the blob themselves.
-            Decoder::Plain(blob) => {
-                if !blob.is_ready() {
-                    before_waiting();
-                }
-                blob.next_chunk().map_err(Error::from)?
-            }
+            Decoder::Plain(blob) => blob.next_chunk().map_err(Error::from)?,
             decoder => {
-                let mut buffer = self.pool.take(before_waiting);
+                let mut buffer = self.pool.take();
                 if let Some(last) = self.last.take() {
                     let before = last.with_headroom();
                     buffer.all()[..WINDOW].copy_from_slice(&before[before.len() - WINDOW..]);
@@ -234,16 +228,12 @@ impl<'a> Uncompressed<'a> {
     }
 
     fn send(&mut self, first: Option<Chunk>, to_hasher: &Sender<Chunk>, to_parser: &Outlet) -> Result<()> {
-        let flush = || {
-            to_hasher.flush();
-            to_parser.flush();
-        };
         let mut next = first;
         while let Some(chunk) = next {
             if to_hasher.send(chunk.clone()).is_err() || to_parser.send(Ok(chunk)).is_err() {
                 return Err(incomplete());
             }
-            next = if self.ended { None } else { self.next(flush)? };
+            next = if self.ended { None } else { self.next()? };
         }
         Ok(())
     }

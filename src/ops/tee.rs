@@ -52,7 +52,7 @@ impl<'a> Tee<'a> {
         let watch = input.watch;
         let (mut writing, mut hashing) = ingest.split();
         let (sender, reader) = chunks::pipe();
-        let first = input.next(&mut writing, &reader.of_no_use(), || ())?;
+        let first = input.next(&mut writing, &reader.of_no_use())?;
         if input.ended {
             // No threads for a few bytes.
             if let Some(chunk) = first {
@@ -109,15 +109,9 @@ struct Input<'a> {
 }
 
 impl Input<'_> {
-    /// The next chunk, full unless it is the last one. It is written already. `before_waiting` is called before it waits
-    /// for those who have the last ones.
-    fn next(
-        &mut self,
-        writing: &mut Writing,
-        of_no_use: &AtomicBool,
-        before_waiting: impl FnOnce(),
-    ) -> Result<Option<Chunk>> {
-        let mut buffer = self.pool.take(before_waiting);
+    /// The next chunk, full unless it is the last one. It is written already.
+    fn next(&mut self, writing: &mut Writing, of_no_use: &AtomicBool) -> Result<Option<Chunk>> {
+        let mut buffer = self.pool.take();
         let mut filled = 0;
         while filled < chunks::SIZE && !of_no_use.load(Ordering::Relaxed) {
             match self.blob.read(&mut buffer.content()[filled..]) {
@@ -162,13 +156,7 @@ impl Input<'_> {
                 if outlet.as_ref().is_some_and(|outlet| outlet.send(Ok(chunk)).is_err()) {
                     *outlet = None;
                 }
-                let flush = || {
-                    to_hasher.flush();
-                    if let Some(outlet) = &*outlet {
-                        outlet.flush();
-                    }
-                };
-                next = if self.ended { None } else { self.next(&mut writing, of_no_use, flush)? };
+                next = if self.ended { None } else { self.next(&mut writing, of_no_use)? };
                 if of_no_use.load(Ordering::Relaxed) {
                     return Ok(None);
                 }
