@@ -23,6 +23,7 @@ mod content;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hashing;
 mod layer;
 mod mount;
 mod source;

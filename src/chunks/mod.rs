@@ -10,7 +10,6 @@ mod reader;
 
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
-pub use channel::{Sender, channel};
 pub use pool::{Chunk, Pool};
 #[cfg(any(test, fuzzing))]
 pub use reader::reader_of;

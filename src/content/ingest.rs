@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nix::errno::Errno;
 
 use super::store::ContentStore;
+use crate::chunks::Chunk;
 use crate::error::{Error, ErrorKind, Result};
+use crate::hashing::Stream;
 use crate::oci::{Digest, Hasher};
 use crate::sys::dir::Dir;
 use crate::sys::errno::SysError;
@@ -46,6 +48,13 @@ pub struct Hashing {
     hashed: u64,
     /// They were found to be right.
     verified: bool,
+}
+
+/// A [`Hashing`] that other threads go on with.
+#[derive(Debug)]
+pub struct Running {
+    stream: Stream,
+    hashed: u64,
 }
 
 /// Where the bytes go.
@@ -288,6 +297,27 @@ impl Hashing {
         self.hasher.update(bytes);
         self.hashed += bytes.len() as u64;
         self.verified = false;
+    }
+
+    /// Has the next bytes hashed by the threads that do it for all.
+    pub fn start(self) -> Running {
+        Running { stream: Stream::new(self.hasher), hashed: self.hashed }
+    }
+}
+
+impl Running {
+    /// Takes the next bytes.
+    pub fn send(&mut self, chunk: Chunk) {
+        self.hashed += chunk.len() as u64;
+        self.stream.send(chunk);
+    }
+
+    /// Waits until all that came is hashed.
+    ///
+    /// # Errors
+    /// A thread died.
+    pub fn finish(self) -> Result<Hashing> {
+        Ok(Hashing { hasher: self.stream.finish()?, hashed: self.hashed, verified: false })
     }
 }
 

@@ -8,9 +8,10 @@ use std::thread;
 
 use super::Check;
 use super::tar::MAX_TRAILER;
-use crate::chunks::{self, Chunk, ChunkReader, Outlet, Pool, Sender, spawn};
+use crate::chunks::{self, Chunk, ChunkReader, Outlet, Pool, spawn};
 use crate::compression::{Compression, Decoder, WINDOW};
 use crate::error::{Error, ErrorKind, Result};
+use crate::hashing::Stream;
 use crate::oci::{Algorithm, DiffId, Digest};
 
 /// How many chunks of a layer there are at once.
@@ -66,28 +67,21 @@ pub fn run<T>(
         (parse(&mut input, consume), Ok(hasher))
     } else {
         thread::scope(|scope| {
-            let (to_hasher, chunks) = chunks::channel::<Chunk>();
-            let hashing = spawn(scope, move || {
-                for chunk in chunks {
-                    hasher.update(&chunk);
-                }
-                hasher
-            })?;
             let reading = spawn(scope, move || {
-                if let Err(error) = layer.send(first, &to_hasher, &to_parser) {
+                let hashing = Stream::new(hasher);
+                if let Err(error) = layer.send(first, &hashing, &to_parser) {
                     // The parser may have stopped already; then its own error counts.
                     let _ = to_parser.send(Err(error));
-                    return false;
+                    return Err(incomplete());
                 }
-                true
+                drop(to_parser);
+                hashing.finish()
             })?;
             let outcome = parse(&mut input, consume);
             explain(&outcome.0, &of_no_use);
             // A consumer that stopped early must not leave the reader waiting for room.
             drop(input);
-            let whole = reading.join().map_err(|_| died());
-            let hasher = hashing.join().map_err(|_| died());
-            Ok::<_, Error>((outcome, whole.and_then(|whole| if whole { hasher } else { Err(incomplete()) })))
+            Ok::<_, Error>((outcome, reading.join().map_err(|_| died()).flatten()))
         })?
     };
     // What a tar that cannot be read really is, its diff ID tells.
@@ -227,12 +221,11 @@ impl<'a> Uncompressed<'a> {
         Ok(chunk)
     }
 
-    fn send(&mut self, first: Option<Chunk>, to_hasher: &Sender<Chunk>, to_parser: &Outlet) -> Result<()> {
+    fn send(&mut self, first: Option<Chunk>, hashing: &Stream, to_parser: &Outlet) -> Result<()> {
         let mut next = first;
         while let Some(chunk) = next {
-            if to_hasher.send(chunk.clone()).is_err() || to_parser.send(Ok(chunk)).is_err() {
-                return Err(incomplete());
-            }
+            hashing.send(chunk.clone());
+            to_parser.send(Ok(chunk)).map_err(|_| incomplete())?;
             next = if self.ended { None } else { self.next()? };
         }
         Ok(())

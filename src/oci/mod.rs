@@ -12,6 +12,7 @@ pub mod json;
 pub mod media_type;
 pub mod platform;
 pub mod reference;
+mod sha256;
 pub mod timestamp;
 
 pub use check::{check_image, check_manifest};

@@ -137,34 +137,24 @@ impl Input<'_> {
         mut self,
         first: Option<Chunk>,
         mut writing: Writing,
-        mut hashing: Hashing,
+        hashing: Hashing,
         outlet: &mut Option<Outlet>,
         of_no_use: &AtomicBool,
     ) -> Result<Option<Ingest>> {
         let watch = self.watch;
-        let (to_hasher, to_hash) = chunks::channel::<Chunk>();
-        let hashed = thread::scope(|scope| {
-            let hasher = spawn(scope, move || {
-                for chunk in to_hash {
-                    hashing.update(&chunk);
-                }
-                hashing
-            })?;
-            let mut next = first;
-            while let Some(chunk) = next {
-                to_hasher.send(chunk.clone()).map_err(|_| died())?;
-                if outlet.as_ref().is_some_and(|outlet| outlet.send(Ok(chunk)).is_err()) {
-                    *outlet = None;
-                }
-                next = if self.ended { None } else { self.next(&mut writing, of_no_use)? };
-                if of_no_use.load(Ordering::Relaxed) {
-                    return Ok(None);
-                }
+        let mut hashing = hashing.start();
+        let mut next = first;
+        while let Some(chunk) = next {
+            hashing.send(chunk.clone());
+            if outlet.as_ref().is_some_and(|outlet| outlet.send(Ok(chunk)).is_err()) {
+                *outlet = None;
             }
-            drop(to_hasher);
-            *outlet = None;
-            hasher.join().map(Some).map_err(|_| died())
-        })?;
-        hashed.map(|hashing| verified(writing, hashing, watch)).transpose()
+            next = if self.ended { None } else { self.next(&mut writing, of_no_use)? };
+            if of_no_use.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+        }
+        *outlet = None;
+        verified(writing, hashing.finish()?, watch).map(Some)
     }
 }

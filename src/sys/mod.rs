@@ -18,5 +18,6 @@ pub mod open_files;
 pub mod owner;
 pub mod proc;
 mod remove;
+pub mod sha256;
 pub mod write_back;
 pub mod xattr;

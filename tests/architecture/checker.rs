@@ -41,14 +41,14 @@ fn text_is_not_code() {
 #[test]
 fn each_rule_can_be_broken() {
     for (file, source, expected) in [
-        ("layer/a.rs", "use crate::store::Store;", "layer/a.rs:1: layer (rank 2) names store (rank 3)"),
-        ("layer/a.rs", "\nuse crate::mount;", "layer/a.rs:2: layer (rank 2) names mount (rank 2)"),
+        ("layer/a.rs", "use crate::store::Store;", "layer/a.rs:1: layer (rank 3) names store (rank 4)"),
+        ("layer/a.rs", "\nuse crate::mount;", "layer/a.rs:2: layer (rank 3) names mount (rank 3)"),
         ("progress.rs", "use crate::cancel::Cancel;", "progress.rs:1: progress (rank 0) names cancel (rank 0)"),
-        ("sys/a.rs", "use crate::{error::Error, oci};", "sys/a.rs:1: sys (rank 1) names oci (rank 1)"),
-        ("layer/mod.rs", "use super::ops;", "layer/mod.rs:1: layer (rank 2) names ops (rank 4)"),
+        ("sys/a.rs", "use crate::{error::Error, oci};", "sys/a.rs:1: sys (rank 0) names oci (rank 1)"),
+        ("layer/mod.rs", "use super::ops;", "layer/mod.rs:1: layer (rank 3) names ops (rank 5)"),
         ("layer/a.rs", "use crate::*;", "layer/a.rs:1: a glob over the top of the crate hides what is named"),
-        ("cli/a.rs", "use rootlay::store;", "cli/a.rs:1: cli (rank 5) names store (rank 3)"),
-        ("main.rs", "use rootlay::sys;", "main.rs:1: main (rank 5) names sys (rank 1)"),
+        ("cli/a.rs", "use rootlay::store;", "cli/a.rs:1: cli (rank 6) names store (rank 4)"),
+        ("main.rs", "use rootlay::sys;", "main.rs:1: main (rank 6) names sys (rank 0)"),
         ("ops/a.rs", "unsafe { x() }", "ops/a.rs:1: unsafe outside src/sys"),
         ("ops/a.rs", "use libc::getpid;", "ops/a.rs:1: libc outside src/sys"),
         ("error.rs", "libc::getpid();", "error.rs:1: libc outside src/sys"),
