@@ -1,6 +1,7 @@
 //! The digests of streams, computed by a few threads for all of them: two streams at a time, where the processor hashes
 //! two as fast as one ([`pays_in_pairs`]). The threads start with the first stream and end with the last one.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZero;
 use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -8,7 +9,7 @@ use std::thread::{Builder, available_parallelism, panicking};
 
 use crate::chunks::Chunk;
 use crate::error::{Error, ErrorKind, Result};
-use crate::oci::Hasher;
+use crate::oci::{Algorithm, Hasher};
 use crate::sys::sha256::pays_in_pairs;
 
 /// How many chunks of a stream wait for another stream to be hashed together with it. Their pool has to have more.
@@ -42,6 +43,8 @@ struct State {
 #[derive(Debug)]
 struct Lane {
     hasher: Place,
+    /// It is hashed as fast as another one together with it.
+    pairs: bool,
     queue: VecDeque<Chunk>,
 }
 
@@ -86,17 +89,23 @@ impl Stream {
         let mut state = BOARD.lock();
         let name = state.next;
         state.next += 1;
-        state.lanes.insert(name, Lane { hasher: Place::Here(Box::new(hasher)), queue: VecDeque::new() });
+        let pairs = MACHINE.pairs && hasher.algorithm() == Algorithm::Sha256;
+        state.lanes.insert(name, Lane { hasher: Place::Here(Box::new(hasher)), pairs, queue: VecDeque::new() });
         Self(name)
     }
 
     /// Hashes the next bytes, sooner or later. The chunk goes back to its pool then.
     pub fn send(&self, chunk: Chunk) {
         let mut state = BOARD.lock();
-        if let Some(lane) = state.lanes.get_mut(&self.0) {
-            lane.queue.push_back(chunk);
+        match state.lanes.get_mut(&self.0) {
+            // Whoever asks for the digest is told; the chunk goes back.
+            Some(Lane { hasher: Place::Lost, .. }) | None => return,
+            Some(lane) => lane.queue.push_back(chunk),
         }
-        BOARD.call(state);
+        if !BOARD.call(state) {
+            // There may be as many threads as the system allows.
+            drop(BOARD.hash(BOARD.lock(), |state| state.next_of(self.0)));
+        }
     }
 
     /// Hashes what is left; gives the hasher back.
@@ -145,17 +154,29 @@ fn died() -> Error {
     Error::new(ErrorKind::Failed, "a thread that hashes died")
 }
 
+impl Lane {
+    fn is_ready(&self) -> bool {
+        matches!(self.hasher, Place::Here(_)) && !self.queue.is_empty()
+    }
+}
+
 impl State {
-    /// The streams to go on with now: two where that pays, those whose queues are longest.
+    /// The streams to go on with now: that whose queue is longest, and where that pays a second one.
     fn next(&self) -> Vec<u64> {
-        let here = |lane: &Lane| matches!(lane.hasher, Place::Here(_)) && !lane.queue.is_empty();
-        let ready = self.lanes.iter().filter(|(_, lane)| here(lane));
-        let mut ready: Vec<(usize, u64)> = ready.map(|(&stream, lane)| (lane.queue.len(), stream)).collect();
-        ready.sort_unstable_by(|one, other| other.cmp(one));
-        if MACHINE.pairs && ready.len() == 1 {
-            ready.retain(|&(waiting, _)| waiting > WAIT);
+        let mut ready: Vec<(u64, &Lane)> =
+            self.lanes.iter().filter(|(_, lane)| lane.is_ready()).map(|(&stream, lane)| (stream, lane)).collect();
+        ready.sort_unstable_by_key(|(_, lane)| Reverse(lane.queue.len()));
+        let pairs: Vec<u64> = ready.iter().filter(|(_, lane)| lane.pairs).map(|(stream, _)| *stream).take(2).collect();
+        if pairs.len() == 2 && ready.first().is_some_and(|(_, lane)| lane.pairs) {
+            return pairs;
         }
-        ready.into_iter().take(if MACHINE.pairs { 2 } else { 1 }).map(|(_, stream)| stream).collect()
+        let alone = ready.iter().find(|(_, lane)| !lane.pairs || lane.queue.len() > WAIT);
+        alone.map(|(stream, _)| *stream).into_iter().collect()
+    }
+
+    /// The stream, if it can be gone on with.
+    fn next_of(&self, stream: u64) -> Vec<u64> {
+        self.lanes.get(&stream).filter(|lane| lane.is_ready()).map(|_| stream).into_iter().collect()
     }
 
     fn job(&mut self, stream: u64) -> Option<Job> {
@@ -173,33 +194,34 @@ impl Board {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sees to it that somebody does what there is to do.
-    fn call(&'static self, mut state: MutexGuard<'static, State>) {
+    /// Sees to it that somebody does what there is to do. `false` if nobody can: no thread could be started.
+    fn call(&'static self, mut state: MutexGuard<'static, State>) -> bool {
         if state.next().is_empty() {
-            return;
+            return true;
         }
         if state.idle > 0 {
             drop(state);
             self.to_do.notify_one();
-        } else if state.threads < MACHINE.threads {
-            state.threads += 1;
-            drop(state);
-            if Builder::new().name("hash".to_owned()).spawn(|| self.work()).is_err() {
-                let mut state = self.lock();
-                state.threads -= 1;
-                // There may be as many as the system allows: those that there are do it, or this one does.
-                if state.threads == 0 {
-                    drop(self.hash(state));
-                }
-            }
+            return true;
         }
+        if state.threads >= MACHINE.threads {
+            return true;
+        }
+        state.threads += 1;
+        drop(state);
+        if Builder::new().name("hash".to_owned()).spawn(|| self.work()).is_ok() {
+            return true;
+        }
+        let mut state = self.lock();
+        state.threads -= 1;
+        state.threads > 0
     }
 
-    fn work(&self) {
+    fn work(&'static self) {
         let _counted = Counted(self);
         let mut state = self.lock();
         loop {
-            state = self.hash(state);
+            state = self.hash(state, State::next);
             if state.lanes.is_empty() {
                 state.threads -= 1;
                 return;
@@ -210,10 +232,14 @@ impl Board {
         }
     }
 
-    /// Hashes until there is nothing to do.
-    fn hash<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    /// Hashes until `next` gives nothing to do.
+    fn hash<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        next: impl Fn(&State) -> Vec<u64>,
+    ) -> MutexGuard<'a, State> {
         loop {
-            let streams = state.next();
+            let streams = next(&state);
             let jobs: Vec<Job> = streams.iter().filter_map(|&stream| state.job(stream)).collect();
             if jobs.is_empty() {
                 return state;
@@ -239,12 +265,14 @@ impl Board {
 }
 
 /// A thread that died is counted no more; another one may take its place.
-struct Counted<'a>(&'a Board);
+struct Counted(&'static Board);
 
-impl Drop for Counted<'_> {
+impl Drop for Counted {
     fn drop(&mut self) {
         if panicking() {
-            self.0.lock().threads -= 1;
+            let mut state = self.0.lock();
+            state.threads -= 1;
+            self.0.call(state);
         }
     }
 }
@@ -259,16 +287,21 @@ struct Turn<'a> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut state = self.board.lock();
+        let mut lost = VecDeque::new();
         let mut hashers = self.hashers.drain(..);
         for stream in &self.streams {
             let place = hashers.next().map_or(Place::Lost, |hasher| Place::Here(Box::new(hasher)));
             // Nobody may want it any more.
-            if let Some(lane) = state.lanes.get_mut(stream) {
-                lane.hasher = place;
+            let Some(lane) = state.lanes.get_mut(stream) else { continue };
+            if matches!(place, Place::Lost) {
+                lost.append(&mut lane.queue);
             }
+            lane.hasher = place;
         }
         let awaited = state.awaited > 0;
         drop(state);
+        // Nobody hashes these any more: they go back to their pools.
+        drop(lost);
         if awaited {
             self.board.back.notify_all();
         }
@@ -279,7 +312,7 @@ impl Drop for Turn<'_> {
 mod tests {
     use super::*;
     use crate::chunks::{Pool, SIZE};
-    use crate::oci::{Algorithm, Digest};
+    use crate::oci::Digest;
 
     /// Sends a stream of so many bytes, from a pool that has few chunks.
     fn digest(seed: u8, len: usize) -> Digest {

@@ -73,7 +73,10 @@ def below(options, report, image, kind, fresh, own):
     report.limit(f"`load` + `mount` takes {median:.2f} × the floor, the fastest run {fastest:.2f} × (at most {ABOVE_FLOOR})",
                  median <= ABOVE_FLOOR)
     if parts.synced >= WORTH_SYNCING:
-        report.say(f"- rootlay syncs: it takes {own.wall / (least + parts.synced):.2f} × the floor and that `syncfs`")
+        synced = parts.synced_floor(cores)
+        report.say(f"- rootlay syncs: it takes {own.wall / (least + parts.synced):.2f} × the floor and then that `syncfs`, and "
+                   f"{own.wall / synced:.2f} × the {synced:.3f} s of a floor that the kernel writes back meanwhile on the same cores, "
+                   f"which is itself {synced / least:.2f} × the floor")
 
 
 def on_cores(options, report, images):

@@ -16,7 +16,10 @@ pub type Outlet = Sender<Result<Chunk>>;
 /// A way for chunks from one thread to another.
 pub fn pipe() -> (Outlet, ChunkReader) {
     let (sender, from) = channel();
-    (sender, ChunkReader { from: Some(from), chunk: None, at: 0, bound: None, of_no_use: Arc::default() })
+    (
+        sender,
+        ChunkReader { from: Some(from), chunk: None, at: 0, bound: None, failed: false, of_no_use: Arc::default() },
+    )
 }
 
 /// Bytes that are here already, as a reader of chunks.
@@ -40,6 +43,8 @@ pub struct ChunkReader {
     chunk: Option<Chunk>,
     at: usize,
     bound: Option<Bound>,
+    /// An error came, which is no end.
+    failed: bool,
     of_no_use: Arc<AtomicBool>,
 }
 
@@ -105,6 +110,9 @@ impl BufRead for ChunkReader {
         while self.chunk.as_ref().is_none_or(|chunk| self.at >= chunk.len()) {
             self.chunk = None;
             self.at = 0;
+            if self.failed {
+                return Err(io::Error::other("reading failed before"));
+            }
             let Some(from) = &mut self.from else { return Ok(&[]) };
             let next = from.next().transpose().and_then(|next| match (&next, &mut self.bound) {
                 (Some(chunk), Some(bound)) => bound.take(chunk).map(|()| next),
@@ -118,7 +126,7 @@ impl BufRead for ChunkReader {
                     return Ok(&[]);
                 }
                 Err(error) => {
-                    self.from = None;
+                    (self.from, self.failed) = (None, true);
                     return Err(error.into_io());
                 }
             }
@@ -149,7 +157,7 @@ mod tests {
         assert_eq!(&two, b"abc");
         assert_eq!(&*reader.next_chunk().unwrap().unwrap(), b"d");
         assert_eq!(Error::from(reader.fill_buf().unwrap_err()).to_string(), "broken");
-        assert!(reader.next_chunk().unwrap().is_none());
+        assert!(reader.next_chunk().is_err(), "no end");
     }
 
     #[test]

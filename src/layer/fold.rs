@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::diff_tree::{DiffTree, Raw, Slot};
 use super::index::LayerIndex;
-use super::paths::{PathId, PathTable};
+use super::paths::{PathId, PathTable, steps_left};
 use super::records::What;
 use crate::error::Result;
 
@@ -30,6 +30,8 @@ impl<'a> Folded<'a> {
     /// Too many paths or steps.
     pub fn of(index: &'a LayerIndex, steps: &mut u64) -> Result<Self> {
         let (paths, tree) = if let Some(tree) = &index.tree {
+            // It has to count as much as a fold: the same image must not be refused later.
+            *steps = steps_left(*steps, index.paths.steps_taken())?;
             (Cow::Borrowed(&index.paths), Cow::Borrowed(tree))
         } else {
             let mut paths = index.paths.for_fold(*steps);

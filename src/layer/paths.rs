@@ -182,14 +182,18 @@ impl PathTable {
 
     /// Counts the components of a symlink target that is followed, and refuses when all together are too many.
     pub fn spend(&mut self, steps: usize) -> Result<()> {
-        self.steps = (self.steps.checked_sub(steps as u64))
-            .ok_or_else(|| Error::refused("paths lead through too many symlinks"))?;
+        self.steps = steps_left(self.steps, steps as u64)?;
         Ok(())
     }
 
     /// How many components of symlink targets may still be followed.
     pub fn steps(&self) -> u64 {
         self.steps
+    }
+
+    /// How many were, in a table that was not made [for a fold](Self::for_fold).
+    pub fn steps_taken(&self) -> u64 {
+        MAX_STEPS - self.steps
     }
 
     /// How many components the path has.
@@ -222,6 +226,11 @@ impl PathTable {
         }
         text
     }
+}
+
+/// What is left after so many steps.
+pub fn steps_left(steps: u64, taken: u64) -> Result<u64> {
+    steps.checked_sub(taken).ok_or_else(|| Error::refused("paths lead through too many symlinks"))
 }
 
 #[cfg(test)]

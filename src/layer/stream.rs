@@ -1,4 +1,5 @@
-//! The pipeline of one layer: one thread decompresses, one hashes, the caller's thread parses.
+//! The pipeline of one layer: one thread decompresses, the threads of [`hashing`](crate::hashing) hash, the caller's thread
+//! parses.
 //!
 //! The number of buffers that go round between them is bounded, so memory is, whatever the size of the layer.
 

@@ -208,6 +208,14 @@ impl Hasher {
         }
     }
 
+    /// Which digest it is.
+    pub fn algorithm(&self) -> Algorithm {
+        match self.0 {
+            State::Sha256(_) => Algorithm::Sha256,
+            State::Sha512(_) => Algorithm::Sha512,
+        }
+    }
+
     /// Adds bytes to two hashers. Two of SHA-256 need less time for that than one after the other.
     pub fn update_both(one: &mut Self, bytes: &[u8], other: &mut Self, other_bytes: &[u8]) {
         if let (State::Sha256(one), State::Sha256(other)) = (&mut one.0, &mut other.0) {

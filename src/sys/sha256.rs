@@ -2,7 +2,10 @@
 //! one before: one stream alone leaves half of the processor's time for it unused.
 //!
 //! FIPS 180-4, section 6.2.2, with the SHA extensions of x86-64 (Intel SDM, volume 2, `SHA256RNDS2` and its relatives).
-#![expect(unsafe_code, reason = "the processor is asked first whether it has the instructions")]
+#![cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "the processor is asked first whether it has the instructions")
+)]
 
 use sha2::block_api::compress256;
 
@@ -25,16 +28,17 @@ pub fn pays_in_pairs() -> bool {
 }
 
 /// Takes blocks of one stream, and blocks of another one.
-pub fn compress_both(one: &mut State, blocks: &[Block], other: &mut State, other_blocks: &[Block]) {
-    let pairs = if pays_in_pairs() { blocks.len().min(other_blocks.len()) } else { 0 };
-    let ((blocks, rest), (other_blocks, other_rest)) = (blocks.split_at(pairs), other_blocks.split_at(pairs));
+#[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut, reason = "nothing was taken yet"))]
+pub fn compress_both(one: &mut State, mut blocks: &[Block], other: &mut State, mut other_blocks: &[Block]) {
     #[cfg(target_arch = "x86_64")]
-    if pairs > 0 {
+    if pays_in_pairs() {
+        let pairs = blocks.len().min(other_blocks.len());
         // SAFETY: the processor has the instructions.
-        unsafe { x86::compress_pairs(one, blocks, other, other_blocks) };
+        unsafe { x86::compress_pairs(one, &blocks[..pairs], other, &other_blocks[..pairs]) };
+        (blocks, other_blocks) = (&blocks[pairs..], &other_blocks[pairs..]);
     }
-    compress256(one, rest);
-    compress256(other, other_rest);
+    compress256(one, blocks);
+    compress256(other, other_blocks);
 }
 
 #[cfg(target_arch = "x86_64")]
