@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ::tar::{Builder, EntryType, Header};
 
+use super::fold::Folded;
 use super::*;
 use crate::cancel::Cancel;
 use crate::chunks::reader_of;
@@ -320,4 +321,60 @@ fn a_stream_that_ends_with_a_chunk_is_still_checked_at_its_end() {
             }
         }
     }
+}
+
+#[test]
+fn a_layer_has_at_most_so_many_bytes_however_it_comes() {
+    let tar = Tar::new().file("f", &"x".repeat(2 * crate::chunks::SIZE)).done();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, &tar).unwrap();
+    let gzip = encoder.finish().unwrap();
+    let size = tar.len() as u64;
+    for (blob, known) in [(&tar, true), (&tar, false), (&gzip, true)] {
+        let digest = known.then(|| Digest::of(blob));
+        for (diff_id, bytes, expected) in [
+            (Digest::of(&tar), size, None),
+            (Digest::of(&tar), size - 1, Some("layer has more than")),
+            (Digest::of(&tar), 1, Some("layer has more than")),
+            (Digest::of(b"else"), size - 1, Some("layer has more than")),
+            (Digest::of(b"else"), size, Some("expected diff ID")),
+        ] {
+            let temp = tempfile::tempdir().unwrap();
+            let root = Dir::open(temp.path()).unwrap();
+            root.create_dir(b"d", 0o700).unwrap();
+            let diff = root.open_dir(b"d").unwrap();
+            let mut options = options();
+            options.limits.bytes = bytes;
+            let diff_id = DiffId(diff_id);
+            let claims = Claims { diff_id: Some(&diff_id), blob: digest.as_ref() };
+            match (unpack(reader_of(blob), &diff, &root, &claims, &options), expected) {
+                (Ok(unpacked), None) => assert_eq!(unpacked.index.summary.diff_id, diff_id),
+                (Err(error), Some(expected)) => {
+                    let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+                    let text: String = causes.map(ToString::to_string).collect();
+                    assert!(text.contains(expected), "{text}, expected {expected}");
+                }
+                (outcome, _) => panic!("{outcome:?}, expected {expected:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_fold_that_was_kept_counts_the_steps_of_one_that_is_made() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = Dir::open(temp.path()).unwrap();
+    root.create_dir(b"d", 0o700).unwrap();
+    let blob = Tar::new().dir("a", 0o755).symlink("b", "a/../a").file("b/c", "1").link("d", "b/c").done();
+    let diff = root.open_dir(b"d").unwrap();
+    let mut index = unpack(reader_of(&blob), &diff, &root, &Claims::default(), &options()).unwrap().index;
+    let spent = |index: &LayerIndex| {
+        let mut steps = 1000;
+        Folded::of(index, &mut steps).unwrap();
+        1000 - steps
+    };
+    let kept = spent(&index);
+    index.tree = None;
+    assert!(kept > 0 && kept == spent(&index), "{kept}");
+    assert!(Folded::of(&index, &mut (kept - 1)).is_err());
 }
